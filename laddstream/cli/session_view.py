@@ -1,0 +1,125 @@
+"""All that is known of one session, and how a person reads it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from reports.query import Store, Value
+from schemas.errors import UserError
+
+Row = dict[str, Value]
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_MAX_SHOWN = 40
+
+_EVENTS = (
+    "SELECT * FROM mart.events WHERE session_id = {id:UUID} AND tenant = {tenant:String} "
+    "AND station_id = {station:String} ORDER BY timestamp, seq_no, kafka_offset, kafka_index"
+)
+_CURVE = (
+    "SELECT timestamp, context, import_wh, export_wh, power_w, soc_percent FROM mart.meter_curve "
+    "WHERE session_id = {id:UUID} AND tenant = {tenant:String} AND station_id = {station:String} "
+    "ORDER BY timestamp, import_wh"
+)
+_SLICES = (
+    "SELECT * FROM mart.session_slices WHERE session_id = {id:UUID} AND tenant = {tenant:String} "
+    "AND station_id = {station:String} ORDER BY slice_start"
+)
+_CHARGES = (
+    "SELECT * FROM mart.session_charges WHERE session_id = {id:UUID} AND tenant = {tenant:String} "
+    "ORDER BY line"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A session's row and everything that belongs to it."""
+
+    session: Row
+    charges: list[Row]
+    slices: list[Row]
+    curve: list[Row]
+    events: list[Row]
+
+
+def load(store: Store, session_id: str) -> Whole:
+    """Read a session; raises UserError for text that is no id and for an unknown one."""
+    try:
+        wanted = str(UUID(session_id))
+    except ValueError as error:
+        raise UserError(
+            f"{session_id!r} is no session id: it is a UUID, see mart.sessions"
+        ) from error
+    found = store.fetch("SELECT * FROM mart.sessions WHERE session_id = {id:UUID}", {"id": wanted})
+    if not found.data:
+        raise UserError(f"There is no session {wanted}: laddstream report driver lists sessions")
+    row = found.records()[0]
+    keys = {"id": wanted, "tenant": str(row["tenant"]), "station": str(row["station_id"])}
+    charges, slices, curve, events = (
+        store.fetch(statement, keys).records() for statement in (_CHARGES, _SLICES, _CURVE, _EVENTS)
+    )
+    return Whole(row, charges, slices, curve, events)
+
+
+def as_json(whole: Whole) -> str:
+    """One object with `session`, `charges`, `slices`, `curve` and `events`."""
+    return msgspec.json.format(_ENCODER.encode(asdict(whole)), indent=1).decode() + "\n"
+
+
+def show(whole: Whole, console: Console) -> None:
+    """Print it, readable at 80 columns."""
+    console.print(f"[bold]Session {whole.session['session_id']}[/]")
+    facts = Table(box=None, show_header=False, pad_edge=False)
+    for key, value in whole.session.items():
+        if key != "session_id" and value not in (None, "", []):
+            facts.add_row(Text(key, style="dim"), Text(_text(value)))
+    console.print(facts)
+    if reason := whole.session["quarantine_reason"]:
+        console.print(f"[yellow]Not in the standard totals: {reason}[/]")
+    _part(
+        console, "Price", whole.charges,
+        "line dimension quantity unit unit_price vat_percent amount_excl_vat currency because",
+    )  # fmt: skip
+    _part(
+        console, "Quarters of an hour (UTC)", whole.slices,
+        "slice_start energy_wh charging_s idle_s amount_incl_vat provisional",
+    )  # fmt: skip
+    _part(
+        console, "Meter curve (UTC)", whole.curve,
+        "timestamp context import_wh power_w soc_percent",
+    )  # fmt: skip
+    for event in whole.events:
+        event["kafka"] = "{kafka_topic}-{kafka_partition}-{kafka_offset}".format(**event)
+    _part(
+        console, "Events and where they came from (UTC)", whole.events,
+        "timestamp type meter_wh import_wh kafka flags",
+    )  # fmt: skip
+
+
+def _part(console: Console, title: str, rows: list[Row], columns: str) -> None:
+    console.print(f"\n[bold]{title}[/]" + ("" if rows else ": none"))
+    if not rows:
+        return
+    used = [c for c in columns.split() if any(row[c] not in (None, "", []) for row in rows)]
+    table = Table(box=None, pad_edge=False)
+    for column in used:
+        table.add_column(column, overflow="fold")
+    for row in rows[:_MAX_SHOWN]:
+        table.add_row(*(Text(_text(row[column])) for column in used))
+    console.print(table)
+    if len(rows) > _MAX_SHOWN:
+        console.print(f"… {len(rows) - _MAX_SHOWN:,} more: --json has all of them")
+
+
+def _text(value: Value) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(_text(item) for item in value)
+    return str(value)

@@ -1,0 +1,36 @@
+-- title: Sessions per day
+-- about: how many sessions, by how many drivers, at how many stations
+-- period: day hour week month quarter year
+-- basis: start completion accrual
+-- narrow: set_aside open
+-- column period: period on the clock of --tz
+-- column sessions: sessions in the standard totals
+-- column drivers: different id tokens among them
+-- column stations: different stations among them
+-- column energy_kwh: their energy, exact
+-- column open: sessions not ended yet, beside the totals
+-- column set_aside: sessions left out of the totals, see report set-aside
+SELECT
+    formatDateTime(at, multiIf({period:String} = 'hour', '%F %H:00 %z', {period:String} = 'day', '%F',
+        {period:String} = 'week', '%G-W%V', {period:String} = 'month', '%Y-%m', {period:String} = 'quarter', '%Y-Q%Q',
+        {period:String} = 'year', '%Y', ''), {tz:String}) AS period,
+    uniqExactIf(session_id, state = 'counted') AS sessions,
+    uniqExactIf((f.tenant, f.driver_key), state = 'counted' AND f.driver_key != '') AS drivers,
+    uniqExactIf((f.tenant, f.station_id), state = 'counted') AS stations,
+    ifNull(sumIf(f.energy_wh, state = 'counted'), 0) * toDecimal128('0.001', 3) AS energy_kwh,
+    uniqExactIf(session_id, state = 'open') AS open,
+    uniqExactIf(session_id, state = 'set_aside') AS set_aside
+FROM mart.facts AS f
+WHERE basis = {basis:String} AND at >= {from:DateTime64(3, 'UTC')} AND at < {to:DateTime64(3, 'UTC')}
+    AND (empty({tenant:Array(String)}) OR has({tenant:Array(String)}, f.tenant))
+    AND (empty({station:Array(String)}) OR has({station:Array(String)}, f.station_id))
+    AND (empty({connector:Array(String)}) OR has({connector:Array(String)}, ifNull(toString(f.connector_id), '')))
+    AND (empty({area:Array(String)}) OR has({area:Array(String)}, f.area))
+    AND (empty({city:Array(String)}) OR has({city:Array(String)}, f.city))
+    AND (empty({country:Array(String)}) OR has({country:Array(String)}, f.country))
+    AND (empty({driver:Array(String)}) OR has({driver:Array(String)}, f.driver_key))
+    AND (empty({tariff:Array(String)}) OR has({tariff:Array(String)}, f.tariff_id))
+    AND (empty({currency:Array(String)}) OR has({currency:Array(String)}, f.currency))
+GROUP BY period WITH TOTALS
+ORDER BY min(at)
+LIMIT {limit:UInt64}

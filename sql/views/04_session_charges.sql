@@ -1,0 +1,28 @@
+-- A pricing that now has fewer lines leaves lines of a lower version behind: only the newest version counts.
+CREATE OR REPLACE VIEW mart.session_charges
+(
+    session_id UUID COMMENT 'Session the line belongs to',
+    line UInt16 COMMENT 'Position in the bill, from the lowest number',
+    dimension LowCardinality(String) COMMENT 'ENERGY, TIME, PARKING_TIME or FLAT',
+    quantity Decimal(18, 6) COMMENT 'How much, in the unit of the line',
+    unit LowCardinality(String) COMMENT 'Unit of quantity and unit_price',
+    unit_price Decimal(18, 6) COMMENT 'Price of one unit without VAT, in units of currency',
+    vat_percent Nullable(Decimal(9, 4)) COMMENT 'VAT rate, percent; null: VAT does not apply',
+    amount_excl_vat Decimal(18, 6) COMMENT 'Amount without VAT, in units of currency',
+    amount_vat Decimal(18, 6) COMMENT 'VAT, in units of currency',
+    currency LowCardinality(String) COMMENT 'ISO 4217 code',
+    because String COMMENT 'Why the line is there: tariff element and rule',
+    tenant LowCardinality(String) COMMENT 'Operator whose data this is',
+    version UInt64 COMMENT 'As in mart.sessions',
+    updated_at DateTime64(3, 'UTC') COMMENT 'When this version was written, UTC'
+)
+AS SELECT
+    session_id, line, dimension, quantity, unit, unit_price, vat_percent, amount_excl_vat, amount_vat,
+    currency, because, tenant, version, updated_at
+FROM
+(
+    SELECT *, max(version) OVER (PARTITION BY tenant, session_id) AS newest
+    FROM ${db}.session_charges FINAL
+)
+WHERE version = newest AND dimension != ''
+COMMENT 'The priced lines of a session: what, how much, at which price, and why'

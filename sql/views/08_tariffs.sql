@@ -1,0 +1,16 @@
+CREATE OR REPLACE VIEW mart.tariffs
+(
+    tenant LowCardinality(String) COMMENT 'Operator whose data this is',
+    tariff_id String COMMENT 'Tariff',
+    valid_from DateTime64(3, 'UTC') COMMENT 'This row holds from here on, UTC',
+    currency String COMMENT 'ISO 4217 code of its prices',
+    ocpi_json String COMMENT 'The tariff as OCPI 2.2.1 Tariff object, JSON',
+    is_newest UInt8 COMMENT '1: the newest row of the tariff',
+    revision UInt32 COMMENT 'Catalogue revision that wrote the row'
+)
+AS SELECT
+    tenant, tariff_id, valid_from, JSONExtractString(ocpi_json, 'currency') AS currency, ocpi_json,
+    valid_from = max(valid_from) OVER (PARTITION BY tenant, tariff_id) AS is_newest,
+    revision
+FROM ${db}.tariffs FINAL
+COMMENT 'Catalogue of tariffs, one row a tariff and time it changed; the newest: is_newest = 1'

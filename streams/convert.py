@@ -1,0 +1,179 @@
+"""Wire events to the core's tuples: exact integers, unknown numbers as -1.
+
+Raises ValueError with text `field: what is wrong` where a number is none or too large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from schemas import wire
+from schemas.units import MAX_WH, wh_to_mwh
+from streams.core.events import (
+    ENDED,
+    EXPIRED,
+    SAMPLE,
+    STARTED,
+    STATE,
+    CoreEvent,
+    Ended,
+    Expired,
+    Sample,
+    Started,
+    StateChanged,
+)
+
+_SMALL_LIMIT = 10**9
+_SERIES = (
+    ("l1", "import_l1_wh"),
+    ("l2", "import_l2_wh"),
+    ("l3", "import_l3_wh"),
+    ("interval", "import_interval_wh"),
+    ("inlet", "inlet_import_wh"),
+)
+
+
+def to_core(event: wire.WireEvent, ts: int) -> CoreEvent | None:
+    """The core's form of one event; None for events that are about no session."""
+    return _BY_CLASS[type(event)](event, ts)
+
+
+def _mwh(name: str, value: wire.Number | None) -> int | None:
+    if value is None:
+        return None
+    if type(value) is int and -MAX_WH <= value <= MAX_WH:
+        return value * 1000
+    try:
+        return wh_to_mwh(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def milli(name: str, value: wire.Number | None) -> int | None:
+    """A power, current or share in thousandths, rounded half up by `wh_to_mwh`'s rule."""
+    if value is None:
+        return None
+    if type(value) is int and -_SMALL_LIMIT <= value <= _SMALL_LIMIT:
+        return value * 1000
+    found = _mwh(name, value)
+    if found is None or abs(found) > _SMALL_LIMIT * 1000:
+        raise ValueError(f"{name}: {str(value)[:40]!r} is beyond any charger")
+    return found
+
+
+def _index(value: int | None) -> int:
+    return -1 if value is None else value
+
+
+def _sample(e: wire.MeterSampled, ts: int) -> CoreEvent:
+    extra: tuple[tuple[str, int], ...] = ()
+    if not (
+        e.import_l1_wh
+        is e.import_l2_wh
+        is e.import_l3_wh
+        is e.import_interval_wh
+        is e.inlet_import_wh
+        is None
+    ):
+        found = ((name, _mwh(field, getattr(e, field))) for name, field in _SERIES)
+        extra = tuple((name, value) for name, value in found if value is not None)
+    if e.current_a is not None or e.soc_percent is not None:
+        milli("current_a", e.current_a)
+        milli("soc_percent", e.soc_percent)
+    seq, connector, evse = e.seq_no, e.connector_id, e.evse_id
+    return Sample(
+        SAMPLE,
+        ts,
+        -1 if seq is None else seq,
+        e.context,
+        _mwh("import_wh", e.import_wh),
+        _mwh("export_wh", e.export_wh),
+        milli("power_w", e.power_w),
+        -1 if connector is None else connector,
+        -1 if evse is None else evse,
+        extra,
+        e.flags,
+    )
+
+
+def _started(e: wire.SessionStarted, ts: int) -> CoreEvent:
+    return Started(
+        STARTED,
+        ts,
+        _index(e.seq_no),
+        None if e.protocol == "import" else _mwh("meter_start_wh", e.meter_start_wh),
+        e.id_token or "",
+        _index(e.connector_id),
+        _index(e.evse_id),
+        e.charging_state or "",
+        e.area or "",
+        e.flags,
+    )
+
+
+def _ended(e: wire.SessionEnded, ts: int) -> CoreEvent:
+    stated = _mwh("energy_wh", e.energy_wh)
+    meter = _mwh("meter_stop_wh", e.meter_stop_wh)
+    return Ended(
+        ENDED,
+        ts,
+        _index(e.seq_no),
+        None if e.protocol == "import" else meter,
+        e.id_token or "",
+        e.reason or "",
+        _index(e.connector_id),
+        _index(e.evse_id),
+        e.charging_state or "",
+        stated,
+        micro("paid_amount", e.paid_amount),
+        e.paid_currency or "",
+        e.flags,
+    )
+
+
+def micro(name: str, value: wire.Number | None) -> int | None:
+    """An amount of money in micro-units, exact; more than six decimals are refused."""
+    if value is None:
+        return None
+    try:
+        number = Decimal(str(value)).scaleb(6)
+        whole = number.to_integral_value()
+    except InvalidOperation as error:
+        raise ValueError(f"{name}: {str(value)[:40]!r} is not an amount") from error
+    if not number.is_finite() or number != whole or abs(whole) > 10**15:
+        raise ValueError(f"{name}: {str(value)[:40]!r} is not an amount of at most six decimals")
+    return int(whole)
+
+
+def _state(e: wire.ChargingStateChanged, ts: int) -> CoreEvent:
+    return StateChanged(
+        STATE,
+        ts,
+        _index(e.seq_no),
+        e.charging_state or "",
+        e.id_token or "",
+        _index(e.connector_id),
+        _index(e.evse_id),
+        e.flags,
+    )
+
+
+def _expired(e: wire.SessionExpired, ts: int) -> CoreEvent:
+    return Expired(EXPIRED, ts, connector=_index(e.connector_id))
+
+
+def _none(_: wire.WireEvent, __: int) -> None:
+    return None
+
+
+_BY_CLASS: dict[type, Callable[[Any, int], CoreEvent | None]] = {
+    wire.MeterSampled: _sample,
+    wire.SessionStarted: _started,
+    wire.SessionEnded: _ended,
+    wire.ChargingStateChanged: _state,
+    wire.SessionExpired: _expired,
+    wire.StationStatus: _none,
+    wire.Authorization: _none,
+}

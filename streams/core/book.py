@@ -1,0 +1,235 @@
+"""The sessions a worker knows: every event joins its session's set; duplicates change nothing.
+
+2.x transactions and imports find their session by transaction id, here; 1.6 events do so
+through `streams.core.groups`. A closed, written session is packed: only hashes of its
+events stay, to recognise duplicates; anything new makes it load its events again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from streams.core.events import ENDED, EXPIRED, STARTED, CoreEvent
+from streams.core.identity import transaction_session_id
+
+if TYPE_CHECKING:
+    from streams.core.groups import StationGroups
+
+Owner = tuple[str, str]
+"""(tenant, station_id)."""
+
+NOTHING_STORED = -1
+
+
+class Connector:
+    """The latest start seen on one connector, and its sessions without an end."""
+
+    __slots__ = ("last_start", "open")
+
+    def __init__(self) -> None:
+        self.last_start = -1
+        self.open: dict[UUID, Session] = {}
+
+
+class Station:
+    """What is remembered of one station.
+
+    `stored_until` is the newest event the store holds of it when first asked: None = not
+    asked yet, `NOTHING_STORED` = none, so that new sessions need no look-up.
+    """
+
+    __slots__ = ("connectors", "groups", "key", "partition", "stored_until")
+
+    def __init__(self, key: Owner, partition: int) -> None:
+        self.key = key
+        self.partition = partition
+        self.connectors: dict[int, Connector] = {}
+        self.groups: StationGroups | None = None
+        self.stored_until: int | None = None
+
+
+class Session:
+    """One session in memory and what is known of its stored row."""
+
+    __slots__ = (
+        "closed",
+        "connector",
+        "dirty_since",
+        "events",
+        "forced",
+        "has_end",
+        "must_load",
+        "packed",
+        "protocol",
+        "seen",
+        "session_id",
+        "slice_first",
+        "slice_last",
+        "start_ts",
+        "station",
+        "transaction_ids",
+        "urgent",
+        "version",
+        "written_ms",
+    )
+
+    def __init__(self, station: Station, session_id: UUID, protocol: str) -> None:
+        self.station = station
+        self.session_id = session_id
+        self.protocol = protocol
+        self.transaction_ids: set[str] = set()
+        self.events: set[CoreEvent] = set()
+        self.seen: frozenset[int] = frozenset()
+        self.packed = False
+        self.must_load = station.stored_until != NOTHING_STORED
+        self.start_ts: int | None = None
+        self.has_end = False
+        self.closed = False
+        self.connector: Connector | None = None
+        self.version = 0
+        self.written_ms = 0
+        self.dirty_since = 0
+        self.urgent = False
+        self.forced = False
+        self.slice_first: int | None = None
+        self.slice_last: int | None = None
+
+    @property
+    def superseded(self) -> bool:
+        """A later start is known on the same connector."""
+        c = self.connector
+        return c is not None and self.start_ts is not None and c.last_start > self.start_ts
+
+
+class Book:
+    """All sessions of the partitions this worker owns."""
+
+    def __init__(self) -> None:
+        self.stations: dict[Owner, Station] = {}
+        self.direct: dict[tuple[str, str, str], Session] = {}
+        self.dirty: dict[Session, None] = {}
+        self.new_stations: list[Station] = []
+        self.duplicates = 0
+
+    def station(self, key: Owner, partition: int) -> Station:
+        """The station's memory, made on first sight."""
+        found = self.stations.get(key)
+        if found is None:
+            found = self.stations[key] = Station(key, partition)
+            self.new_stations.append(found)
+        return found
+
+    def add_direct(  # noqa: PLR0913  # the hot path: no wrapper object an event
+        self,
+        tenant: str,
+        station_id: str,
+        transaction_id: str,
+        protocol: str,
+        event: CoreEvent,
+        partition: int,
+        now_ms: int,
+    ) -> Session | None:
+        """Add an event of a 2.x or imported session; None when it was known already."""
+        key = (tenant, station_id, transaction_id)
+        session = self.direct.get(key)
+        if session is None:
+            session = self.direct[key] = self._new_direct(key, protocol, partition)
+        if session.packed:
+            if hash(event) in session.seen:
+                self.duplicates += 1
+                return None
+            self.unpack(session)
+        if event in session.events:
+            self.duplicates += 1
+            return None
+        session.events.add(event)
+        if event.kind or session.connector is None:
+            self.notice(session, event)
+        if not session.dirty_since:
+            session.dirty_since = now_ms
+            self.dirty[session] = None
+        return session
+
+    def _new_direct(self, key: tuple[str, str, str], protocol: str, partition: int) -> Session:
+        station = self.station(key[:2], partition)
+        session = Session(station, transaction_session_id(*key), protocol)
+        session.transaction_ids.add(key[2])
+        return session
+
+    def merge_direct(self, session: Session, stored: Iterable[CoreEvent]) -> None:
+        """The store's events of a session join its set."""
+        for event in stored:
+            if event in session.events:
+                self.duplicates += 1
+            else:
+                session.events.add(event)
+                self.notice(session, event)
+
+    def unpack(self, session: Session) -> None:
+        """A closed session learns something new: its events are loaded at the next flush."""
+        session.packed = False
+        session.seen = frozenset()
+        session.must_load = True
+
+    def pack(self, session: Session) -> None:
+        """Keep only what recognises duplicates of a closed, written session."""
+        session.seen = frozenset([hash(e) for e in session.events])
+        session.events = set()
+        session.packed = True
+
+    def notice(self, session: Session, event: CoreEvent) -> None:
+        """Keep connector neighbours true: starts supersede, ends settle."""
+        kind = event.kind
+        if kind == STARTED:
+            if session.start_ts is None or event.ts > session.start_ts:
+                session.start_ts = event.ts
+            session.urgent = session.urgent or session.written_ms == 0
+        elif kind == ENDED:
+            session.has_end = session.urgent = True
+        elif kind == EXPIRED:
+            session.urgent = True
+        if session.connector is None:
+            direct2 = session.protocol.startswith("ocpp2")
+            number = event.evse if direct2 else event.connector
+            if number < 0:
+                return
+            session.connector = session.station.connectors.setdefault(number, Connector())
+        elif kind not in (STARTED, ENDED):
+            return
+        self.settle(session)
+
+    def settle(self, session: Session) -> None:
+        """Apply the neighbour rule between this session and the others of its connector."""
+        connector, start = session.connector, session.start_ts
+        if connector is None or start is None:
+            return
+        if session.has_end:
+            connector.open.pop(session.session_id, None)
+        else:
+            connector.open[session.session_id] = session
+        self.saw_start(connector, start)
+
+    def saw_start(self, connector: Connector, start: int) -> None:
+        """A start on the connector settles every open session that began before it."""
+        if start <= connector.last_start:
+            return
+        connector.last_start = start
+        for other in list(connector.open.values()):
+            if other.start_ts is not None and other.start_ts < start:
+                self.touch(other)
+                del connector.open[other.session_id]
+
+    def touch(self, session: Session, now_ms: int = 1) -> None:
+        """Mark a session for the next flush although no event of its own came."""
+        session.urgent = True
+        session.dirty_since = session.dirty_since or now_ms
+        self.dirty[session] = None
+
+    def forget(self, gone: Callable[[int], bool]) -> None:
+        """Drop every station whose partition is no longer ours."""
+        self.stations = {k: s for k, s in self.stations.items() if not gone(s.partition)}
+        self.direct = {k: s for k, s in self.direct.items() if not gone(s.station.partition)}
+        self.dirty = {s: None for s in self.dirty if not gone(s.station.partition)}
+        self.new_stations = [s for s in self.new_stations if not gone(s.partition)]

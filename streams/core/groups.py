@@ -1,0 +1,327 @@
+"""1.6 sessions: events find their session through the group of their transaction id.
+
+While exactly one start carries an id, the group is as direct as a 2.x transaction. Any
+other case (no start yet, id reused, id unknown) marks the station tangled; `untangle`
+applies `allot` to everything known of it and says which events changed their session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+from uuid import UUID
+
+from schemas.units import iso_ms
+from streams.core.allot import Start, Tagged, allot
+from streams.core.book import NOTHING_STORED, Book, Session, Station
+from streams.core.events import ENDED, CoreEvent, Started
+from streams.core.identity import (
+    UNKNOWN_TRANSACTIONS,
+    start_session_id,
+    transaction_session_id,
+)
+
+WINDOW_MS = 7 * 24 * 3600 * 1000
+"""How far back the start of an event without transaction id is looked for in the store."""
+
+PROTOCOL = "ocpp1.6"
+
+
+class Group:
+    """Everything a station said under one transaction id ('' = none)."""
+
+    __slots__ = ("events", "seen", "starts", "station", "transaction_id")
+
+    def __init__(self, station: StationGroups, transaction_id: str) -> None:
+        self.station = station
+        self.transaction_id = transaction_id
+        self.events: set[CoreEvent] = set()
+        self.seen: set[int] = set()
+        self.starts: dict[UUID, Session] = {}
+
+
+class StationGroups:
+    """The 1.6 memory of one station, and what it wants from the store."""
+
+    __slots__ = (
+        "groups",
+        "homes",
+        "sessions",
+        "started",
+        "station",
+        "wanted_from",
+        "wanted_ids",
+        "wanted_to",
+        "window",
+    )
+
+    def __init__(self, station: Station) -> None:
+        self.station = station
+        self.groups: dict[str, Group] = {}
+        self.sessions: dict[UUID, Session] = {}
+        self.started: dict[UUID, Started] = {}
+        self.homes: dict[Tagged, UUID | None] = {}
+        self.wanted_ids: set[str] = set()
+        self.wanted_from = self.wanted_to = 0
+        self.window: tuple[int, int] = (0, 0)
+
+    def group(self, transaction_id: str) -> Group:
+        """The group of one id, made on first sight."""
+        found = self.groups.get(transaction_id)
+        if found is None:
+            found = self.groups[transaction_id] = Group(self, transaction_id)
+            if self.station.stored_until != NOTHING_STORED:
+                self.wanted_ids.add(transaction_id)
+        return found
+
+
+class Moved(NamedTuple):
+    """An event that now belongs to another session than when it was stored."""
+
+    station: Station
+    tagged: Tagged
+    session_id: UUID | None
+
+
+class GroupBook:
+    """The 1.6 side of a `Book`."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self.tangled: dict[StationGroups, None] = {}
+        self.moved: list[Moved] = []
+
+    def add(  # noqa: PLR0913  # the hot path: no wrapper object an event
+        self,
+        tenant: str,
+        station_id: str,
+        transaction_id: str,
+        event: CoreEvent,
+        partition: int,
+        now_ms: int,
+    ) -> Group | None:
+        """Add an event that is no start; None when it was known already."""
+        group = self._station(tenant, station_id, partition).group(transaction_id)
+        if event in group.events or (group.seen and hash(event) in group.seen):
+            self._book.duplicates += 1
+            return None
+        group.events.add(event)
+        for known in group.starts.values():
+            if known.packed or len(known.transaction_ids) != 1:
+                self.unpack(known)
+        if len(group.starts) != 1 or group.station in self.tangled:
+            self._tangle(group.station)
+            if transaction_id in UNKNOWN_TRANSACTIONS:
+                self._want_window(group.station, event.ts)
+            return group
+        (session,) = group.starts.values()
+        session.events.add(event)
+        self._book.notice(session, event)
+        if event.kind == ENDED and not UNKNOWN_TRANSACTIONS.isdisjoint(group.station.groups):
+            self._tangle(group.station)
+        if not session.dirty_since:
+            session.dirty_since = now_ms
+            self._book.dirty[session] = None
+        return group
+
+    def add_start(  # noqa: PLR0913  # the hot path: no wrapper object an event
+        self,
+        tenant: str,
+        station_id: str,
+        transaction_id: str,
+        event: Started,
+        partition: int,
+        now_ms: int,
+    ) -> Session | None:
+        """Add a start, which is a session; None when it was known already."""
+        groups = self._station(tenant, station_id, partition)
+        group = groups.group(transaction_id)
+        session_id = start_session_id(
+            tenant,
+            station_id,
+            event.connector if event.connector >= 0 else None,
+            event.id_token,
+            iso_ms(event.ts),
+            event.meter_mwh,
+        )
+        session = groups.sessions.get(session_id)
+        if session is None:
+            session = self._new_session(groups, session_id)
+        known = transaction_id in session.transaction_ids
+        if known and (session.packed or event in session.events):
+            self._book.duplicates += 1
+            return None
+        for other in (session, *group.starts.values()):
+            if other.packed:
+                self.unpack(other)
+        self._remember_homes(group)
+        groups.started[session_id] = event
+        session.transaction_ids.add(transaction_id)
+        group.starts[session_id] = session
+        session.events.add(event)
+        self._book.notice(session, event)
+        self._book.touch(session, now_ms)
+        alone = len(group.starts) == 1 and len(session.transaction_ids) == 1
+        if group.events or not alone or not UNKNOWN_TRANSACTIONS.isdisjoint(groups.groups):
+            self._tangle(groups)
+        return session
+
+    def _remember_homes(self, group: Group) -> None:
+        """Before a second start takes part: what the first one had was stored as its own."""
+        if len(group.starts) == 1:
+            (only,) = group.starts
+            for event in group.events:
+                group.station.homes.setdefault(Tagged(group.transaction_id, event), only)
+
+    def _station(self, tenant: str, station_id: str, partition: int) -> StationGroups:
+        station = self._book.station((tenant, station_id), partition)
+        if station.groups is None:
+            station.groups = StationGroups(station)
+        return station.groups
+
+    def _new_session(self, groups: StationGroups, session_id: UUID) -> Session:
+        session = groups.sessions[session_id] = Session(groups.station, session_id, PROTOCOL)
+        session.must_load = False
+        return session
+
+    def _tangle(self, groups: StationGroups) -> None:
+        self.tangled[groups] = None
+
+    def _want_window(self, groups: StationGroups, ts: int) -> None:
+        low, high = groups.window
+        stored = groups.station.stored_until != NOTHING_STORED
+        stored = stored or any(s.packed for s in groups.sessions.values())
+        if not stored or low <= ts - WINDOW_MS < ts <= high:
+            return
+        groups.wanted_from = min(groups.wanted_from or ts, ts) - WINDOW_MS
+        groups.wanted_to = max(groups.wanted_to, ts + WINDOW_MS)
+
+    def unpack(self, session: Session) -> None:
+        """Have a packed session's events loaded again, then allot anew."""
+        groups = session.station.groups
+        if groups is None:
+            return
+        if session.packed:
+            session.packed = False
+            for transaction_id in session.transaction_ids:
+                groups.group(transaction_id).seen.clear()
+                groups.wanted_ids.add(transaction_id)
+        self._tangle(groups)
+
+    def pack(self, session: Session) -> None:
+        """Keep only what recognises duplicates of a closed, written session."""
+        groups = session.station.groups
+        if groups is None or groups in self.tangled:
+            return
+        if session.events and session.session_id not in groups.started:
+            return
+        for transaction_id in (*session.transaction_ids, *UNKNOWN_TRANSACTIONS):
+            group = groups.groups.get(transaction_id)
+            if group is None:
+                continue
+            mine = group.events & session.events
+            group.events -= mine
+            group.seen.update([hash(e) for e in mine])
+            for event in mine:
+                groups.homes.pop(Tagged(transaction_id, event), None)
+        session.events = set()
+        session.packed = True
+        groups.window = (0, 0)
+
+    def merge(
+        self, station: Station, session: Session, tagged: Iterable[tuple[str, CoreEvent]]
+    ) -> None:
+        """A stored session (version and ids filled in) and its stored events become known."""
+        groups = station.groups or StationGroups(station)
+        station.groups = groups
+        mine = groups.sessions.setdefault(session.session_id, session)
+        if mine is not session:
+            mine.version = max(mine.version, session.version)
+            mine.slice_first, mine.slice_last = session.slice_first, session.slice_last
+            mine.transaction_ids |= session.transaction_ids
+            mine.closed = session.closed
+        mine.packed = mine.must_load = False
+        for transaction_id, event in tagged:
+            group = groups.group(transaction_id)
+            mine.events.add(event)
+            if isinstance(event, Started):
+                groups.started[mine.session_id] = event
+                mine.transaction_ids.add(transaction_id)
+                group.starts[mine.session_id] = mine
+                self._book.notice(mine, event)
+                continue
+            if event in group.events:
+                self._book.duplicates += 1
+            group.events.add(event)
+            groups.homes[Tagged(transaction_id, event)] = mine.session_id
+        if mine.superseded and not mine.closed:
+            self._book.touch(mine)
+        self._tangle(groups)
+
+    def merge_floating(
+        self, station: Station, tagged: Iterable[tuple[str, CoreEvent]]
+    ) -> None:
+        """Stored events that no session claimed become known again."""
+        groups = station.groups = station.groups or StationGroups(station)
+        for transaction_id, event in tagged:
+            groups.group(transaction_id).events.add(event)
+            groups.homes.setdefault(Tagged(transaction_id, event), None)
+        self._tangle(groups)
+
+    def untangle(self, now_ms: int) -> None:
+        """Allot the events of every tangled station anew; `moved` says what changed."""
+        for groups in list(self.tangled):
+            self._untangle(groups, now_ms)
+        self.tangled.clear()
+
+    def _untangle(self, groups: StationGroups, now_ms: int) -> None:
+        starts = [
+            Start(sid, started, frozenset(groups.sessions[sid].transaction_ids))
+            for sid, started in groups.started.items()
+            if not groups.sessions[sid].packed
+        ]
+        tags = [Tagged(g.transaction_id, e) for g in groups.groups.values() for e in g.events]
+        members: dict[UUID, set[CoreEvent]] = {s.session_id: {s.started} for s in starts}
+        for tag, home in allot(starts, tags).items():
+            target = home
+            if home is None and tag.transaction_id not in UNKNOWN_TRANSACTIONS:
+                target = self._orphan(groups, tag.transaction_id)
+            if target is not None:
+                members.setdefault(target, set()).add(tag.event)
+            if groups.homes.get(tag, target) != target:
+                self.moved.append(Moved(groups.station, tag, target))
+            groups.homes[tag] = target
+        for session in list(groups.sessions.values()):
+            if not session.packed:
+                self._replace(session, members.get(session.session_id, set()), now_ms)
+
+    def _orphan(self, groups: StationGroups, transaction_id: str) -> UUID:
+        """The provisional session of events whose start is not known."""
+        session_id = transaction_session_id(*groups.station.key, transaction_id)
+        if session_id not in groups.sessions:
+            self._new_session(groups, session_id).transaction_ids.add(transaction_id)
+        return session_id
+
+    def _replace(self, session: Session, events: set[CoreEvent], now_ms: int) -> None:
+        if events == session.events:
+            return
+        gained = events - session.events
+        session.forced = session.forced or bool(session.events - events)
+        session.events = events
+        session.has_end = any(e.kind == ENDED for e in events)
+        for event in gained:
+            self._book.notice(session, event)
+        self._book.touch(session, now_ms)
+
+    def home_of(self, group: Group, event: CoreEvent) -> UUID | None:
+        """The session id an added event has now, None = no session claims it."""
+        homes = group.station.homes
+        tag = Tagged(group.transaction_id, event)
+        if tag in homes:
+            return homes[tag]
+        return next(iter(group.starts)) if len(group.starts) == 1 else None
+
+    def forget(self, gone: Callable[[int], bool]) -> None:
+        """Drop what belongs to partitions no longer ours."""
+        self.tangled = {g: None for g in self.tangled if not gone(g.station.partition)}
+        self.moved = [m for m in self.moved if not gone(m.station.partition)]

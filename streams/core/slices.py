@@ -1,0 +1,87 @@
+"""Spreads a session over 15-minute UTC slices so that the slices sum to it exactly.
+
+Everything is a difference of a cumulative value at slice borders, floored to whole mWh
+(energy) or exact in ms (time), so sums telescope. Energy flows evenly between two readings,
+or, where charging states were reported, evenly over the charging time between them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from schemas.units import SLICE_MS
+from streams.core.facts import Facts
+from streams.core.timeline import CHARGING, IDLE, overlap_ms
+
+MAX_SLICES = 60 * 96
+
+
+class Slice(NamedTuple):
+    """One session in one slice: energy in mWh, times in ms; `start` is epoch ms."""
+
+    start: int
+    energy_mwh: int
+    occupied_ms: int
+    charging_ms: int
+    idle_ms: int
+
+
+def slice_session(facts: Facts) -> list[Slice]:
+    """Slices from the session's start to its end, contiguous; empty where times are unusable."""
+    start = facts.started_ms
+    if start is None:
+        return []
+    end = facts.until_ms
+    if end < start or end - start > MAX_SLICES * SLICE_MS:
+        return []
+    first = start // SLICE_MS
+    last = max(first, (end - 1) // SLICE_MS)
+    energies = _energies(facts, first, last)
+    out: list[Slice] = []
+    for k in range(first, last + 1):
+        low, high = max(start, k * SLICE_MS), min(end, (k + 1) * SLICE_MS)
+        out.append(
+            Slice(
+                k * SLICE_MS,
+                energies[k - first],
+                max(0, high - low),
+                overlap_ms(facts.spans, CHARGING, low, high),
+                overlap_ms(facts.spans, IDLE, low, high),
+            )
+        )
+    return out
+
+
+def _energies(facts: Facts, first: int, last: int) -> list[int]:
+    """Energy of each slice; the last takes what is left, so the sum is the session's energy."""
+    total = facts.energy_mwh or 0
+    if total <= 0 or first == last:
+        return [0] * (last - first) + [total]
+    out: list[int] = []
+    points = facts.curve
+    i = 1
+    done = 0
+    for k in range(first, last):
+        border = (k + 1) * SLICE_MS
+        while i < len(points) and points[i][0] < border:
+            i += 1
+        if i >= len(points):
+            cum = total
+        else:
+            (t0, e0), (t1, e1) = points[i - 1], points[i]
+            cum = e0 if border <= t0 else e0 + _part(facts, t0, t1, e1 - e0, border)
+        out.append(cum - done)
+        done = cum
+    out.append(total - done)
+    return out
+
+
+def _part(facts: Facts, t0: int, t1: int, energy: int, border: int) -> int:
+    """The share of `energy`, flowing from t0 to t1, that came before `border`; floored."""
+    if energy == 0:
+        return 0
+    if facts.by_state:
+        whole = overlap_ms(facts.spans, CHARGING, t0, t1)
+        if whole > 0:
+            return energy * overlap_ms(facts.spans, CHARGING, t0, border) // whole
+    return energy * (border - t0) // (t1 - t0)

@@ -1,0 +1,255 @@
+"""Bytes to events: every value of a chunk becomes events or dead letters, nothing else.
+
+msgspec does types and required fields; what it cannot say (zones of time stamps, exact
+numbers, printable names) is checked here. Times of a chunk are parsed at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+import numpy as np
+
+from schemas.errors import Reason, Rejection
+from schemas.topics import MAX_EVENT_BYTES
+from schemas.wire import AnyEvent, WireEvent
+from streams.chunk import Chunk
+from streams.convert import to_core
+from streams.core.events import CoreEvent
+
+_DECODE = msgspec.json.Decoder(AnyEvent).decode
+_DECODE_ARRAY = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_FIRST_MS, _LAST_MS = -2_208_988_800_000, 9_904_550_400_000
+"""1900 to 2283: what a DateTime64(3) column holds."""
+
+_FORM = np.frombuffer(b"0000-00-00T00:00:00.000Z", np.uint8)
+_IS_DIGIT = _FORM == ord("0")
+_DETAIL_CHARS = 300
+
+
+@dataclass(slots=True)
+class DeadValue:
+    """A value (or one element of an array) that is no event; `index` is -1 for a whole value."""
+
+    offset: int
+    index: int
+    raw: bytes
+    key: bytes | None
+    rejection: Rejection
+
+
+@dataclass(slots=True)
+class Decoded:
+    """Parallel lists, one entry an event, and the dead values.
+
+    `cores[i]` is None for events that belong to no session by nature (station status,
+    authorization).
+    """
+
+    events: list[WireEvent] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+    cores: list[CoreEvent | None] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    indexes: list[int] = field(default_factory=list)
+    dead: list[DeadValue] = field(default_factory=list)
+
+
+def decode_chunk(chunk: Chunk) -> Decoded:
+    """Decode every value of a chunk."""
+    out = Decoded()
+    events: list[WireEvent] = []
+    offsets: list[int] = []
+    indexes: list[int] = []
+    for position, value in enumerate(chunk.values):
+        try:
+            if len(value) > MAX_EVENT_BYTES:  # type: ignore[arg-type]  # None is caught below
+                raise ValueError  # noqa: TRY301  # one slow path for all that is unusual
+            event = _DECODE(value)  # type: ignore[arg-type]  # None is caught below
+        except (msgspec.DecodeError, ValueError, TypeError, RecursionError):
+            _decode_unusual(out, chunk, position, events, offsets, indexes)
+        else:
+            events.append(event)
+            offsets.append(chunk.offsets[position])
+            indexes.append(-1)
+    _accept(out, chunk, events, offsets, indexes)
+    return out
+
+
+def _decode_unusual(  # noqa: PLR0913  # fills the caller's parallel lists
+    out: Decoded,
+    chunk: Chunk,
+    position: int,
+    events: list[WireEvent],
+    offsets: list[int],
+    indexes: list[int],
+) -> None:
+    offset, value, key = chunk.offsets[position], chunk.values[position], chunk.keys[position]
+    if not value:
+        out.dead.append(DeadValue(offset, -1, b"", key, Rejection(Reason.EMPTY, "no value")))
+        return
+    if len(value) > MAX_EVENT_BYTES:
+        detail = f"{len(value)} bytes, at most {MAX_EVENT_BYTES} are read"
+        out.dead.append(DeadValue(offset, -1, value, key, Rejection(Reason.TOO_LARGE, detail)))
+        return
+    if value.lstrip()[:1] != b"[":
+        out.dead.append(DeadValue(offset, -1, value, key, _why(value)))
+        return
+    try:
+        parts = _DECODE_ARRAY(value)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        rejection = Rejection(Reason.NOT_JSON, _text(error))
+        out.dead.append(DeadValue(offset, -1, value, key, rejection))
+        return
+    if not parts:
+        rejection = Rejection(Reason.NOT_AN_EVENT, "an array without events")
+        out.dead.append(DeadValue(offset, -1, value, key, rejection))
+    for index, part in enumerate(parts):
+        raw = bytes(part)
+        try:
+            events.append(_DECODE(raw))
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            out.dead.append(DeadValue(offset, index, raw, key, _why(raw)))
+        else:
+            offsets.append(offset)
+            indexes.append(index)
+
+
+def _why(raw: bytes) -> Rejection:
+    """What is wrong with a value that did not decode."""
+    try:
+        _DECODE(raw)
+    except msgspec.ValidationError as error:
+        text = _text(error)
+        path = text.rpartition("`$.")[2].rstrip("`") if "`$." in text else ""
+        if path == "type" or "required field `type`" in text:
+            return Rejection(Reason.UNKNOWN_TYPE, text, "type")
+        if text.startswith("Expected `object`"):
+            return Rejection(Reason.NOT_AN_EVENT, text)
+        if not path and "required field `" in text:
+            path = text.partition("required field `")[2].partition("`")[0]
+        return Rejection(Reason.INVALID_FIELD, text, path)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        return Rejection(Reason.NOT_JSON, _text(error))
+    return Rejection(Reason.INVALID_FIELD, "not readable")
+
+
+def _text(error: Exception) -> str:
+    return (str(error) or type(error).__name__)[:_DETAIL_CHARS]
+
+
+def _accept(
+    out: Decoded,
+    chunk: Chunk,
+    events: list[WireEvent],
+    offsets: list[int],
+    indexes: list[int],
+) -> None:
+    """Check what msgspec cannot, convert to core events, keep the good ones."""
+    times = parse_times([e.timestamp for e in events])
+    odd = {n for n in {e.station_id for e in events} if not n.isprintable()}
+    odd |= {n for n in {e.tenant for e in events} if not n.isprintable()}
+    for i, event in enumerate(events):
+        time = times[i]
+        bad: Rejection | None = None
+        if isinstance(time, Rejection):
+            bad = time
+        elif odd and (event.station_id in odd or event.tenant in odd):
+            name = "station_id" if event.station_id in odd else "tenant"
+            bad = Rejection(Reason.INVALID_FIELD, "control characters in a name", name)
+        else:
+            try:
+                core = to_core(event, time)
+            except ValueError as error:
+                name, _, detail = str(error).partition(": ")
+                bad = Rejection(Reason.INVALID_FIELD, detail[:_DETAIL_CHARS], name)
+            else:
+                out.events.append(event)
+                out.times.append(time)
+                out.cores.append(core)
+                out.offsets.append(offsets[i])
+                out.indexes.append(indexes[i])
+        if bad is not None:
+            out.dead.append(_dead(chunk, offsets[i], indexes[i], bad))
+
+
+def _dead(chunk: Chunk, offset: int, index: int, rejection: Rejection) -> DeadValue:
+    position = chunk.offsets.index(offset)
+    raw, key = chunk.values[position] or b"", chunk.keys[position]
+    if index >= 0:
+        raw = bytes(_DECODE_ARRAY(raw)[index])
+    return DeadValue(offset, index, raw, key, rejection)
+
+
+def parse_times(texts: Sequence[str]) -> list[int | Rejection]:
+    """Epoch milliseconds of time stamps; those of the usual form are parsed together."""
+    if not texts:
+        return []
+    joined = "".join(texts).encode()
+    count = len(texts)
+    if len(joined) == 24 * count and all([len(t) == 24 for t in texts]):
+        grid = np.frombuffer(joined, np.uint8).reshape(count, 24)
+        good = _well_formed(grid)
+        values = _epoch_ms(grid.astype(np.int64) - 48)
+        good &= values >= 0
+        if good.all():
+            return values.tolist()  # type: ignore[no-any-return]  # a list of int
+        known = values.tolist()
+        return [known[i] if ok else parse_time(texts[i]) for i, ok in enumerate(good.tolist())]
+    return [parse_time(t) for t in texts]
+
+
+def _well_formed(grid: np.ndarray) -> np.ndarray:
+    digits = grid[:, _IS_DIGIT]
+    signs = grid[:, ~_IS_DIGIT] == _FORM[~_IS_DIGIT]
+    return ((digits >= 48) & (digits <= 57)).all(axis=1) & signs.all(axis=1)  # type: ignore[no-any-return]
+
+
+def _epoch_ms(d: np.ndarray) -> np.ndarray:
+    """Milliseconds since 1970 by the civil calendar; -1 where the date or time is impossible."""
+    year = d[:, 0] * 1000 + d[:, 1] * 100 + d[:, 2] * 10 + d[:, 3]
+    month = d[:, 5] * 10 + d[:, 6]
+    day = d[:, 8] * 10 + d[:, 9]
+    hour = d[:, 11] * 10 + d[:, 12]
+    minute = d[:, 14] * 10 + d[:, 15]
+    second = d[:, 17] * 10 + d[:, 18]
+    milli = d[:, 20] * 100 + d[:, 21] * 10 + d[:, 22]
+    shifted = year - (month <= 2)
+    month_from_march = (month + 9) % 12
+    days = (
+        365 * shifted + shifted // 4 - shifted // 100 + shifted // 400
+        + (month_from_march * 306 + 5) // 10 + day - 1 - 719_468
+    )
+    seconds = days * 86_400 + hour * 3_600 + minute * 60 + second
+    possible = (month >= 1) & (month <= 12) & (day >= 1) & (day <= 28)
+    possible &= (hour < 24) & (minute < 60) & (second < 60) & (year >= 1971) & (year < 2283)
+    late_day = (month >= 1) & (month <= 12) & (day > 28)
+    if late_day.any():
+        rows = np.flatnonzero(late_day)
+        for row in rows.tolist():
+            leap = year[row] % 4 == 0 and (year[row] % 100 != 0 or year[row] % 400 == 0)
+            longest = (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+            possible[row] = day[row] <= longest[month[row] - 1] and (
+                hour[row] < 24 and minute[row] < 60 and second[row] < 60 and 1971 <= year[row] < 2283
+            )
+    return np.where(possible, seconds * 1000 + milli, -1)
+
+
+def parse_time(text: str) -> int | Rejection:
+    """One time stamp of any ISO 8601 form with a zone; sub-millisecond digits are cut."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        detail = f"{text[:40]!r} is not an ISO 8601 time"
+        return Rejection(Reason.INVALID_FIELD, detail, "timestamp")
+    if moment.tzinfo is None:
+        detail = f"{text[:40]!r} has no zone: nobody can know which instant is meant"
+        return Rejection(Reason.NAIVE_TIMESTAMP, detail, "timestamp")
+    seconds = int(moment.replace(microsecond=0).timestamp())
+    value = seconds * 1000 + moment.microsecond // 1000
+    if not _FIRST_MS <= value < _LAST_MS:
+        detail = f"{text[:40]!r} is outside 1900 to 2283"
+        return Rejection(Reason.INVALID_FIELD, detail, "timestamp")
+    return value

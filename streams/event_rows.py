@@ -1,0 +1,236 @@
+"""Rows of the table `events`: written column by column, read back into core events.
+
+What few events carry goes as JSON into `attributes`, in normalised form, because it is part
+of the identity of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pyarrow as pa
+
+from schemas import wire
+from schemas.errors import Rejection
+from schemas.units import wh_text, wh_to_mwh
+from schemas.wire import WireEvent
+from streams.arrow import WH, scaled, times, uuids, words
+from streams.convert import milli
+from streams.core.events import (
+    ENDED,
+    EXPIRED,
+    SAMPLE,
+    STARTED,
+    STATE,
+    CoreEvent,
+    Ended,
+    Expired,
+    Sample,
+    Started,
+    StateChanged,
+)
+from streams.core.identity import NIL
+from streams.decode import parse_time
+
+SOC = pa.decimal128(9, 3)
+_ENCODE = msgspec.json.Encoder(order="sorted").encode
+
+
+@dataclass(slots=True)
+class PendingRows:
+    """Accepted events of one partition waiting for the flush: parallel lists.
+
+    `homes[i]` is whatever the book returned; its session id is known at the flush.
+    """
+
+    topic: str
+    partition: int
+    events: list[WireEvent] = field(default_factory=list)
+    cores: list[CoreEvent | None] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    indexes: list[int] = field(default_factory=list)
+    homes: list[Any] = field(default_factory=list)
+
+
+def events_table(pending: PendingRows, session_ids: list[UUID | None]) -> pa.Table:
+    """Rows of one partition as the columns of `events`."""
+    events, cores = pending.events, pending.cores
+    count = len(events)
+    samples = [c if c is not None and c.kind == SAMPLE else None for c in cores]
+    columns = {
+        "tenant": words([e.tenant for e in events]),
+        "station_id": words([e.station_id for e in events]),
+        "timestamp": times(pending.times),
+        "type": words([e.__struct_config__.tag for e in events]),  # type: ignore[misc]  # our tags are text
+        "session_id": uuids(s or NIL for s in session_ids),
+        "protocol": words([e.protocol for e in events]),
+        "evse_id": pa.array([e.evse_id for e in events], pa.int32()),
+        "connector_id": pa.array([e.connector_id for e in events], pa.int32()),
+        "transaction_id": pa.array([e.transaction_id or "" for e in events], pa.string()),
+        "seq_no": pa.array([e.seq_no for e in events], pa.int32()),
+        "context": words(["" if s is None else s.context for s in samples]),
+        "charging_state": words([getattr(e, "charging_state", None) or "" for e in events]),
+        "id_token": pa.array([getattr(e, "id_token", None) or "" for e in events], pa.string()),
+        "meter_wh": scaled([_meter_mwh(e) for e in events], WH),
+        "import_wh": scaled([None if s is None else s.import_mwh for s in samples], WH),
+        "export_wh": scaled([None if s is None else s.export_mwh for s in samples], WH),
+        "power_w": scaled([None if s is None else s.power_mw for s in samples], WH),
+        "soc_percent": scaled([_soc(e) for e in events], SOC),
+        "attributes": pa.array(
+            [_attributes(e, c) for e, c in zip(events, cores, strict=True)], pa.string()
+        ),
+        "flags": pa.array([",".join(e.flags) for e in events], pa.string()),
+        "received_at": times([_received(e.received_at) for e in events]),
+        "message_id": pa.array([e.message_id or "" for e in events], pa.string()),
+        "offline": pa.array([e.offline for e in events], pa.bool_()).cast(pa.uint8()),
+        "gateway": words([e.gateway or "" for e in events]),
+        "kafka_topic": words([pending.topic] * count),
+        "kafka_partition": pa.array([pending.partition] * count, pa.int32()),
+        "kafka_offset": pa.array(pending.offsets, pa.int64()),
+        "kafka_index": pa.array(pending.indexes, pa.int32()),
+    }
+    return pa.table(columns)
+
+
+def _meter_mwh(e: WireEvent) -> int | None:
+    if isinstance(e, wire.SessionStarted):
+        value = e.meter_start_wh
+    elif isinstance(e, wire.SessionEnded):
+        value = e.meter_stop_wh
+    else:
+        return None
+    return None if value is None else wh_to_mwh(value)
+
+
+def _soc(e: WireEvent) -> int | None:
+    if not isinstance(e, wire.MeterSampled) or e.soc_percent is None:
+        return None
+    value = milli("soc_percent", e.soc_percent)
+    return value if value is not None and abs(value) <= 100_000_000 else None  # noqa: PLR2004
+
+
+def _received(text: str | None) -> int | None:
+    if text is None:
+        return None
+    value = parse_time(text)
+    return None if isinstance(value, Rejection) else value
+
+
+def _attributes(e: WireEvent, core: CoreEvent | None) -> str:
+    found = _ATTRIBUTES[type(e)](e, core)
+    return _ENCODE(found).decode() if found else ""
+
+
+def _sample_attributes(e: wire.MeterSampled, core: Any) -> Mapping[str, Any] | None:
+    if not (core.extra or e.other or e.signed_data or e.current_a is not None):
+        return None
+    out: dict[str, Any] = {name: wh_text(value) for name, value in core.extra}
+    if e.current_a is not None:
+        out["current_a"] = str(e.current_a)
+    if e.signed_data:
+        out["signed_data"] = e.signed_data
+    if e.other:
+        out["other"] = e.other
+    return out
+
+
+def _started_attributes(e: wire.SessionStarted, _: Any) -> Mapping[str, Any]:
+    return _known(
+        area=e.area, reservation_id=e.reservation_id, trigger_reason=e.trigger_reason
+    )
+
+
+def _ended_attributes(e: wire.SessionEnded, core: Any) -> Mapping[str, Any]:
+    return _known(
+        reason=e.reason,
+        trigger_reason=e.trigger_reason,
+        energy_wh=None if core.energy_mwh is None else wh_text(core.energy_mwh),
+        paid_micro=core.paid_micro,
+        paid_currency=e.paid_currency,
+    )
+
+
+def _known(**fields: Any) -> Mapping[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+_ATTRIBUTES: dict[type, Callable[[Any, Any], Mapping[str, Any] | None]] = {
+    wire.MeterSampled: _sample_attributes,
+    wire.SessionStarted: _started_attributes,
+    wire.SessionEnded: _ended_attributes,
+    wire.ChargingStateChanged: lambda e, _: _known(trigger_reason=e.trigger_reason),
+    wire.SessionExpired: lambda e, _: _known(session_id=e.session_id, silence_s=e.silence_s),
+    wire.StationStatus: lambda e, _: _known(
+        status=e.status, error_code=e.error_code, vendor_error_code=e.vendor_error_code, info=e.info
+    ),
+    wire.Authorization: lambda e, _: _known(status=e.status),
+}
+
+READ_COLUMNS = (
+    "session_id",
+    "transaction_id",
+    "type",
+    "timestamp_ms",
+    "seq_no",
+    "context",
+    "charging_state",
+    "id_token",
+    "meter_mwh",
+    "import_mwh",
+    "export_mwh",
+    "power_mw",
+    "connector_id",
+    "evse_id",
+    "attributes",
+    "flags",
+    "protocol",
+)
+"""What a sink must give back of a stored event, as text, integers or None, to `core_event`."""
+
+
+def core_event(row: Mapping[str, Any]) -> CoreEvent:
+    """The core event a stored row was made from: equal to the one that was accepted."""
+    kind, ts = row["type"], row["timestamp_ms"]
+    seq = -1 if row["seq_no"] is None else row["seq_no"]
+    connector = -1 if row["connector_id"] is None else row["connector_id"]
+    evse = -1 if row["evse_id"] is None else row["evse_id"]
+    extra: dict[str, Any] = msgspec.json.decode(row["attributes"]) if row["attributes"] else {}
+    flags = tuple(row["flags"].split(",")) if row["flags"] else ()
+    meter = None if row["protocol"] == "import" else row["meter_mwh"]
+    if kind == "meter_sampled":
+        series = tuple(
+            (name, wh_to_mwh(extra[name]))
+            for name in ("l1", "l2", "l3", "interval", "inlet")
+            if name in extra
+        )
+        values = (row["import_mwh"], row["export_mwh"], row["power_mw"])
+        return Sample(SAMPLE, ts, seq, row["context"], *values, connector, evse, series, flags)
+    token, state = row["id_token"], row["charging_state"]
+    if kind == "session_started":
+        area = extra.get("area", "")
+        return Started(STARTED, ts, seq, meter, token, connector, evse, state, area, flags)
+    if kind == "session_ended":
+        energy = extra.get("energy_wh")
+        return Ended(
+            ENDED,
+            ts,
+            seq,
+            meter,
+            token,
+            extra.get("reason", ""),
+            connector,
+            evse,
+            state,
+            None if energy is None else wh_to_mwh(energy),
+            extra.get("paid_micro"),
+            extra.get("paid_currency", ""),
+            flags,
+        )
+    if kind == "charging_state_changed":
+        return StateChanged(STATE, ts, seq, state, token, connector, evse, flags)
+    return Expired(EXPIRED, ts, connector=connector)

@@ -1,0 +1,166 @@
+"""Asks the store, once per flush, for what the book does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from streams.core.book import NOTHING_STORED, Book, Connector, Session, Station
+from streams.core.events import CoreEvent
+from streams.core.facts import CLOSED
+from streams.core.groups import PROTOCOL, GroupBook, StationGroups
+from streams.event_rows import core_event
+from streams.sink.port import Owner, Sink, StoredSession, StoredStation
+
+
+class Lookup:
+    """Joins stored knowledge to a book."""
+
+    def __init__(self, book: Book, groups: GroupBook, sink: Sink) -> None:
+        self._book = book
+        self._groups = groups
+        self._sink = sink
+
+    def resolve(self) -> None:
+        """Learn what is stored of new stations, and of the 1.6 ids they want."""
+        new = self._book.new_stations
+        if new:
+            stored = {s.owner: s for s in self._sink.stations([s.key for s in new])}
+            for station in new:
+                self._meet(station, stored.get(station.key))
+            self._book.new_stations = []
+            self._meet_floating([s for s in new if s.groups is not None])
+        self._resolve16()
+
+    def _meet(self, station: Station, stored: StoredStation | None) -> None:
+        if stored is None:
+            station.stored_until = NOTHING_STORED
+            if station.groups is not None:
+                _want_nothing(station.groups)
+            return
+        station.stored_until = stored.last_event_ms
+        for number, start in stored.last_starts:
+            if number >= 0 and start >= 0:
+                connector = station.connectors.setdefault(number, Connector())
+                self._book.saw_start(connector, start)
+        for row in stored.open_sessions:
+            self._remember_open(station, row)
+
+    def _meet_floating(self, new: list[Station]) -> None:
+        """1.6 events without a usable transaction id that no session claimed so far."""
+        owners = [s.key for s in new if s.stored_until != NOTHING_STORED]
+        found: dict[Owner, list[tuple[str, CoreEvent]]] = {}
+        for row in self._sink.floating(owners) if owners else ():
+            owner = (row["tenant"], row["station_id"])
+            found.setdefault(owner, []).append((row["transaction_id"], core_event(row)))
+        for owner, tagged in found.items():
+            self._groups.merge_floating(self._book.stations[owner], tagged)
+
+    def _remember_open(self, station: Station, row: StoredSession) -> None:
+        """An open stored session that a later start, known or to come, must close."""
+        if row.number < 0 or row.started_ms is None:
+            return
+        connector = station.connectors.setdefault(row.number, Connector())
+        if row.protocol == PROTOCOL:
+            groups = station.groups = station.groups or StationGroups(station)
+            groups.wanted_ids.update(row.transaction_ids or ("",))
+            return
+        key = (*station.key, row.transaction_ids[0] if row.transaction_ids else "")
+        session = self._book.direct.get(key)
+        if session is None:
+            session = Session(station, row.session_id, row.protocol)
+            session.transaction_ids.update(row.transaction_ids)
+            session.start_ts, session.connector = row.started_ms, connector
+            self._book.direct[key] = session
+            connector.open[row.session_id] = session
+        _adopt(session, row)
+        if connector.last_start > row.started_ms and not session.has_end:
+            self._book.touch(session)
+
+    def _resolve16(self) -> None:
+        wanting = [
+            s.groups
+            for s in self._book.stations.values()
+            if s.groups is not None and (s.groups.wanted_ids or s.groups.wanted_to)
+        ]
+        if not wanting:
+            return
+        wanted = {g.station.key: set(g.wanted_ids) for g in wanting if g.wanted_ids}
+        windows = {g.station.key: (g.wanted_from, g.wanted_to) for g in wanting if g.wanted_to}
+        rows = self._sink.sessions16(wanted, windows)
+        events = self._events(rows)
+        for groups in wanting:
+            if groups.wanted_to:
+                groups.window = (groups.wanted_from, groups.wanted_to)
+            _want_nothing(groups)
+        for row in rows:
+            station = self._book.stations[row.owner]
+            session = Session(station, row.session_id, PROTOCOL)
+            session.transaction_ids.update(row.transaction_ids)
+            _adopt(session, row)
+            self._groups.merge(station, session, events.get(row.session_id, ()))
+            groups_now = station.groups
+            if groups_now is not None:
+                _want_nothing(groups_now)
+
+    def load_dirty(self) -> None:
+        """Stored events of dirty 2.x and imported sessions join their sets."""
+        unknown: dict[UUID, Session] = {}
+        for session in self._book.dirty:
+            if session.must_load and session.protocol != PROTOCOL:
+                if not session.version and session.station.stored_until == NOTHING_STORED:
+                    session.must_load = False
+                else:
+                    unknown[session.session_id] = session
+        if not unknown:
+            return
+        rows = self._sink.sessions_by_id(
+            [(*s.station.key, s.session_id) for s in unknown.values()]
+        )
+        events = self._events(rows)
+        for row in rows:
+            session = unknown[row.session_id]
+            _adopt(session, row)
+            loaded = [event for _, event in events.get(row.session_id, ())]
+            self._book.merge_direct(session, loaded)
+        for session in unknown.values():
+            session.must_load = False
+
+    def stale(self) -> list[Session]:
+        """Open sessions of which more events are stored than their row says: a crash came
+        between two writes. Apart from the book, complete, ready to be derived."""
+        rows = self._sink.stale()
+        events = self._events(rows)
+        out = []
+        for row in rows:
+            session = Session(Station(row.owner, -1), row.session_id, row.protocol)
+            session.transaction_ids.update(row.transaction_ids)
+            session.events = {event for _, event in events.get(row.session_id, ())}
+            _adopt(session, row)
+            out.append(session)
+        return out
+
+    def _events(self, rows: list[StoredSession]) -> Mapping[UUID, list[tuple[str, CoreEvent]]]:
+        out: dict[UUID, list[tuple[str, CoreEvent]]] = {}
+        found: Iterable[Mapping[str, Any]] = self._sink.events(rows) if rows else ()
+        for row in found:
+            pair = (row["transaction_id"], core_event(row))
+            out.setdefault(UUID(row["session_id"]), []).append(pair)
+        return out
+
+
+def _adopt(session: Session, row: StoredSession) -> None:
+    session.version = max(session.version, row.version)
+    session.written_ms = session.written_ms or 1
+    session.closed = row.status in CLOSED
+    if row.slice_first is not None and row.slice_last is not None:
+        first, last = row.slice_first // 1000, row.slice_last // 1000
+        session.slice_first = min(first, session.slice_first or first)
+        session.slice_last = max(last, session.slice_last or last)
+
+
+def _want_nothing(groups: StationGroups) -> None:
+    groups.wanted_ids.clear()
+    groups.wanted_from = groups.wanted_to = 0
+

@@ -1,0 +1,70 @@
+"""The worker as the Faust shell sees it; `streams.worker.Worker` is the one implementation.
+
+    chunk -> accept()            decode and stitch, CPU only, never blocks, never raises on data
+    now and then -> prepare()    closes the open batch: what must be written (or None)
+    batch -> write()             blocking I/O, run in a thread; one batch at a time
+    batch -> publish             dead letters and outgoing events are produced and confirmed by the shell
+    batch -> done()              then the shell acks every chunk up to `batch.acks`
+
+A crash between any two of these replays; replay is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from streams.chunk import Chunk, TopicPartition
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One Kafka record to produce."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything one flush writes, in the order it is written.
+
+    `tables` maps a table name to rows in Arrow form (`pyarrow.Table`), in write order.
+    `acks` maps a partition to the `next_offset` that may be committed afterwards.
+    """
+
+    tables: list[tuple[str, object]] = field(default_factory=list)
+    outgoing: list[Outgoing] = field(default_factory=list)
+    acks: dict[TopicPartition, int] = field(default_factory=dict)
+
+
+class StreamWorker(Protocol):
+    """What the shell drives. Not thread safe but for `write`, which touches only its batch."""
+
+    def accept(self, chunk: Chunk, now_ms: int) -> None:
+        """Decode and stitch one chunk."""
+
+    def wants_flush(self, now_ms: int) -> bool:
+        """True when enough events or time have gathered."""
+
+    def prepare(self, now_ms: int) -> Batch | None:
+        """Close the open batch. May block for look-ups of unknown sessions: run in a thread
+        while no `accept` runs. None when there is nothing to do."""
+
+    def write(self, batch: Batch) -> None:
+        """Insert the batch's tables; raises UnavailableError where a retry may help."""
+
+    def done(self, batch: Batch, now_ms: int) -> None:
+        """The batch is written, its records are produced and confirmed."""
+
+    def forget(self, partitions: Iterable[TopicPartition]) -> None:
+        """These partitions now belong to somebody else: drop all of their state and data."""
+
+    def assigned(self, partitions: Iterable[TopicPartition]) -> None:
+        """These partitions are ours from their committed offset on."""
+
+    def positions(self) -> Mapping[TopicPartition, int]:
+        """Next offset to be accepted, for the status row."""

@@ -1,0 +1,296 @@
+"""The store behind the worker: ClickHouse over HTTP, embedded or a server, the same code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import clickhouse_connect
+import pyarrow as pa
+from clickhouse_connect.driver.binding import format_str
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+
+from schemas.errors import DefectError, UnavailableError
+from streams.catalogue import Catalogue, build_catalogue
+from streams.sink.port import Owner, Reassignment, StoredSession, StoredStation
+
+PINNED = {
+    "async_insert": 0,
+    "insert_deduplicate": 1,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+}
+"""Server defaults drift between versions; the truth path must not."""
+
+_QUERY = {"max_query_size": 64 * 1024 * 1024, "max_execution_time": 120}
+_KEYS_A_QUERY = 2_000
+_RETRYABLE = frozenset({159, 164, 201, 202, 203, 209, 210, 241, 242, 243, 252, 279, 319, 425, 999})
+"""Time, memory, read-only, too many parts or queries, network, no space, Keeper."""
+
+T = TypeVar("T")
+
+_SESSION = """
+SELECT tenant, station_id, toString(session_id) AS id, protocol, transaction_ids, version, status,
+    ifNull(if(startsWith(protocol, 'ocpp2'), evse_id, connector_id), -1) AS number,
+    ifNull(connector_id, -1) AS connector,
+    toUnixTimestamp64Milli(started_at) AS started_ms,
+    toUnixTimestamp64Milli(first_event_at) AS first_ms,
+    toUnixTimestamp64Milli(last_event_at) AS last_ms,
+    toInt64(toUnixTimestamp(slice_first)) * 1000 AS slice_first_ms,
+    toInt64(toUnixTimestamp(slice_last)) * 1000 AS slice_last_ms
+FROM sessions FINAL
+"""
+
+_EVENTS = """
+SELECT tenant, station_id, toString(session_id) AS session_id, transaction_id, type,
+    toUnixTimestamp64Milli(timestamp) AS timestamp_ms, seq_no, context, charging_state, id_token,
+    toInt64(meter_wh * 1000) AS meter_mwh, toInt64(import_wh * 1000) AS import_mwh,
+    toInt64(export_wh * 1000) AS export_mwh, toInt64(power_w * 1000) AS power_mw,
+    connector_id, evse_id, attributes, flags, protocol
+FROM events FINAL
+"""
+
+
+class ClickHouseSink:
+    """`streams.sink.port.Sink` on a ClickHouse HTTP endpoint. One thread at a time."""
+
+    def __init__(self, url: str, user: str, password: str, database: str) -> None:
+        self._address = (url, user, password, database)
+        self._made: Client | None = None
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Upsert rows into one table, durable on return."""
+        self._guarded(lambda c: c.insert_arrow(table, rows, settings=dict(PINNED)))
+
+    def reassign(self, moves: Sequence[Reassignment]) -> None:
+        """Write the moved events again, with their new session and a higher assignment."""
+        for m in moves:
+            where = (
+                f"tenant = {format_str(m.owner[0])} AND station_id = {format_str(m.owner[1])} "
+                f"AND timestamp = fromUnixTimestamp64Milli({m.timestamp_ms}, 'UTC') "
+                f"AND type = {format_str(m.type)} AND protocol = 'ocpp1.6' "
+                f"AND transaction_id = {format_str(m.transaction_id)} "
+                f"AND session_id != toUUID('{m.session_id}')"
+            )
+            sql = (
+                "INSERT INTO events SELECT * REPLACE("
+                f"toUUID('{m.session_id}') AS session_id, assignment + 1 AS assignment) "
+                f"FROM events FINAL WHERE {where}"
+            )
+            self._guarded(lambda c, sql=sql: c.command(sql, settings=dict(PINNED)))  # type: ignore[misc]  # bound now
+
+    def stations(self, owners: Collection[Owner]) -> list[StoredStation]:
+        """What is stored of these stations; stations without any session are left out."""
+        out: list[StoredStation] = []
+        for part in _parts(owners):
+            keys = _tuples(part)
+            starts = self._rows(
+                "SELECT tenant, station_id,"
+                " max(ifNull(toUnixTimestamp64Milli(started_at), -1)) AS start,"
+                " max(toUnixTimestamp64Milli(last_event_at)) AS last_ms,"
+                " ifNull(if(startsWith(protocol, 'ocpp2'), evse_id, connector_id), -1) AS number"
+                f" FROM sessions FINAL WHERE (tenant, station_id) IN ({keys})"
+                " GROUP BY tenant, station_id, number"
+            )
+            if starts:
+                where = f"(tenant, station_id) IN ({keys}) AND status IN ('active', 'pending')"
+                out.extend(_stations(starts, self._sessions(where)))
+        return out
+
+    def sessions_by_id(self, keys: Collection[tuple[str, str, UUID]]) -> list[StoredSession]:
+        """Stored sessions by (tenant, station, session id)."""
+        out: list[StoredSession] = []
+        for part in _parts(keys):
+            ids = ",".join(f"({format_str(t)},{format_str(s)},toUUID('{u}'))" for t, s, u in part)
+            out.extend(self._sessions(f"(tenant, station_id, session_id) IN ({ids})"))
+        return out
+
+    def sessions16(
+        self, wanted: Mapping[Owner, Collection[str]], windows: Mapping[Owner, tuple[int, int]]
+    ) -> list[StoredSession]:
+        """Stored 1.6 sessions by transaction ids, and by the time window their events touch."""
+        out: dict[UUID, StoredSession] = {}
+        for part in _parts(wanted):
+            ids = {i for owner in part for i in wanted[owner]}
+            array = ",".join(format_str(i) for i in sorted(ids))
+            found = self._sessions(
+                f"(tenant, station_id) IN ({_tuples(part)}) AND protocol = 'ocpp1.6'"
+                f" AND status != 'released' AND hasAny(transaction_ids, [{array}])"
+            )
+            out.update(
+                (s.session_id, s) for s in found if set(s.transaction_ids) & set(wanted[s.owner])
+            )
+        for owner, (low, high) in windows.items():
+            found = self._sessions(
+                f"(tenant, station_id) IN ({_tuples([owner])}) AND protocol = 'ocpp1.6'"
+                f" AND status != 'released' AND last_event_at >= fromUnixTimestamp64Milli({low}, 'UTC')"
+                f" AND first_event_at <= fromUnixTimestamp64Milli({high}, 'UTC')"
+            )
+            out.update((s.session_id, s) for s in found)
+        return list(out.values())
+
+    def events(self, sessions: Sequence[StoredSession]) -> Iterable[Mapping[str, Any]]:
+        """Stored events of sessions, by station, time range and session."""
+        for part in _parts(sessions):
+            low = min(s.first_event_ms for s in part)
+            high = max(s.last_event_ms for s in part)
+            ids = ",".join(f"toUUID('{s.session_id}')" for s in part)
+            yield from self._rows(
+                f"{_EVENTS} WHERE (tenant, station_id) IN ({_tuples({s.owner for s in part})})"
+                f" AND timestamp >= fromUnixTimestamp64Milli({low - _DAY_MS}, 'UTC')"
+                f" AND timestamp <= fromUnixTimestamp64Milli({high + _DAY_MS * 60}, 'UTC')"
+                f" AND session_id IN ({ids})"
+            )
+
+    def floating(self, owners: Collection[Owner]) -> Iterable[Mapping[str, Any]]:
+        """1.6 readings and stops that no session claims, of the last 30 days they spoke."""
+        for part in _parts(owners):
+            keys = _tuples(part)
+            yield from self._rows(
+                f"{_EVENTS} WHERE (tenant, station_id) IN ({keys}) AND protocol = 'ocpp1.6'"
+                " AND session_id = toUUID('00000000-0000-0000-0000-000000000000')"
+                " AND type IN ('meter_sampled', 'session_ended') AND ifNull(connector_id, -1) != 0"
+                f" AND timestamp > (SELECT max(last_event_at) FROM sessions"
+                f" WHERE (tenant, station_id) IN ({keys})) - INTERVAL 30 DAY"
+            )
+
+    def silent(self, event_before_ms: int, written_before_ms: int) -> list[StoredSession]:
+        """Open sessions whose last event and last write are older than these instants."""
+        return self._sessions(
+            "status IN ('active', 'pending')"
+            f" AND last_event_at < fromUnixTimestamp64Milli({event_before_ms}, 'UTC')"
+            f" AND updated_at < fromUnixTimestamp64Milli({written_before_ms}, 'UTC')"
+            " LIMIT 10000"
+        )
+
+    def stale(self) -> list[StoredSession]:
+        """Open sessions of which more distinct events are stored than their row counts."""
+        return self._sessions(
+            "status IN ('active', 'pending') AND (session_id, event_count) NOT IN ("
+            "SELECT session_id, toUInt32(count()) FROM events FINAL WHERE session_id IN ("
+            "SELECT session_id FROM sessions FINAL WHERE status IN ('active', 'pending'))"
+            " GROUP BY session_id) LIMIT 10000"
+        )
+
+    def catalogue(self, known: Catalogue) -> Catalogue:
+        """The newest catalogue; `known` itself where the revision is the same."""
+        newest = self._rows(
+            "SELECT greatest((SELECT max(revision) FROM stations),"
+            " (SELECT max(revision) FROM tariffs)) AS revision"
+        )[0]["revision"]
+        if newest == known.revision:
+            return known
+        stations = self._rows(
+            "SELECT tenant, station_id, area, city, country, time_zone, rated_power_w, tariff_id"
+            " FROM stations FINAL ORDER BY valid_from"
+        )
+        tariffs = self._rows(
+            "SELECT tenant, tariff_id, ocpi_json FROM tariffs FINAL ORDER BY valid_from"
+        )
+        return build_catalogue(newest, stations, tariffs)
+
+    def _sessions(self, where: str) -> list[StoredSession]:
+        return [_session(row) for row in self._rows(f"{_SESSION} WHERE {where}")]
+
+    def _rows(self, sql: str) -> list[dict[str, Any]]:
+        table = self._guarded(lambda c: c.query_arrow(sql, settings=dict(_QUERY)))
+        return table.to_pylist()  # type: ignore[no-any-return]  # pyarrow has no types
+
+    def _guarded(self, call: Callable[[Client], T]) -> T:
+        try:
+            return call(self._client())
+        except OperationalError as error:
+            self._made = None
+            raise UnavailableError(f"ClickHouse does not answer: {_first_line(error)}") from error
+        except ClickHouseError as error:
+            code = _code(error)
+            if code in _RETRYABLE or code is None:
+                raise UnavailableError(f"ClickHouse refuses: {_first_line(error)}") from error
+            raise DefectError(f"ClickHouse says: {_first_line(error)}") from error
+        except OSError as error:
+            self._made = None
+            raise UnavailableError(f"ClickHouse does not answer: {error}") from error
+
+    def _client(self) -> Client:
+        if self._made is None:
+            url, user, password, database = self._address
+            parts = urlsplit(url)
+            self._made = clickhouse_connect.get_client(
+                host=parts.hostname or "127.0.0.1",
+                port=parts.port or (8443 if parts.scheme == "https" else 8123),
+                secure=parts.scheme == "https",
+                username=user,
+                password=password,
+                database=database,
+                compress=False,
+                autogenerate_session_id=False,
+                send_receive_timeout=120,
+                query_retries=0,
+            )
+        return self._made
+
+
+_DAY_MS = 86_400_000
+
+
+def _parts(keys: Collection[T]) -> Iterator[list[T]]:
+    rows = list(keys)
+    for i in range(0, len(rows), _KEYS_A_QUERY):
+        yield rows[i : i + _KEYS_A_QUERY]
+
+
+def _tuples(owners: Iterable[Owner]) -> str:
+    return ",".join(f"({format_str(t)},{format_str(s)})" for t, s in owners)
+
+
+def _session(row: Mapping[str, Any]) -> StoredSession:
+    return StoredSession(
+        row["tenant"],
+        row["station_id"],
+        UUID(row["id"]),
+        row["protocol"],
+        tuple(row["transaction_ids"]),
+        row["version"],
+        row["status"],
+        row["number"],
+        row["connector"],
+        row["started_ms"],
+        row["first_ms"],
+        row["last_ms"],
+        row["slice_first_ms"],
+        row["slice_last_ms"],
+    )
+
+
+def _stations(
+    starts: list[dict[str, Any]], sessions: list[StoredSession]
+) -> Iterator[StoredStation]:
+    by_owner: dict[Owner, list[dict[str, Any]]] = {}
+    for row in starts:
+        by_owner.setdefault((row["tenant"], row["station_id"]), []).append(row)
+    open_by_owner: dict[Owner, list[StoredSession]] = {}
+    for session in sessions:
+        open_by_owner.setdefault(session.owner, []).append(session)
+    for owner, rows in by_owner.items():
+        yield StoredStation(
+            owner,
+            max(r["last_ms"] for r in rows),
+            tuple((r["number"], r["start"]) for r in rows),
+            tuple(open_by_owner.get(owner, ())),
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:300]
+
+
+def _code(error: ClickHouseError) -> int | None:
+    code = getattr(error, "code", None)
+    if isinstance(code, int):
+        return code
+    text = str(error)
+    digits = text.partition("Code: ")[2].partition(".")[0].strip()
+    digits = digits or text.partition("error code ")[2].partition(",")[0].strip()
+    return int(digits) if digits.isdigit() else None

@@ -1,0 +1,207 @@
+"""The in-memory twin of the ClickHouse sink: for tests and dry runs, same behaviour."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+
+from streams.catalogue import Catalogue
+from streams.core.identity import NIL
+from streams.sink.port import Owner, Reassignment, StoredSession, StoredStation
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "events": ("tenant", "station_id", "timestamp", "identity"),
+    "sessions": ("tenant", "station_id", "session_id"),
+    "session_slices": ("tenant", "slice_start", "station_id", "session_id"),
+    "session_charges": ("tenant", "session_id", "line"),
+    "dead_letters": ("kafka_topic", "kafka_partition", "kafka_offset", "kafka_index"),
+    "worker_status": ("worker_id",),
+}
+"""The sorting key of each table, as in sql/migrations."""
+
+_TRANSPORT = (
+    "session_id", "flags", "received_at", "message_id", "offline", "gateway",
+    "kafka_topic", "kafka_partition", "kafka_offset", "kafka_index",
+)  # fmt: skip
+
+Row = dict[str, Any]
+
+
+class MemorySink:
+    """Tables as dicts by key; the higher version wins, as in ReplacingMergeTree."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in KEYS}
+        self.current = Catalogue()
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Upsert rows into one table."""
+        target = self.tables[table]
+        for row in rows.to_pylist():
+            if "session_id" in row:
+                row["session_id"] = UUID(bytes=row["session_id"])
+            if table == "events":
+                row["identity"] = _identity(row)
+                row["assignment"] = 0
+            key = tuple(row[name] for name in KEYS[table])
+            known = target.get(key)
+            if known is None or _rank(row) >= _rank(known):
+                target[key] = row
+
+    def reassign(self, moves: Sequence[Reassignment]) -> None:
+        """Give stored events their new session, at a higher assignment number."""
+        for move in moves:
+            for row in self.tables["events"].values():
+                if (
+                    (row["tenant"], row["station_id"]) == move.owner
+                    and _ms(row["timestamp"]) == move.timestamp_ms
+                    and row["type"] == move.type
+                    and row["protocol"] == "ocpp1.6"
+                    and row["transaction_id"] == move.transaction_id
+                    and row["session_id"] != move.session_id
+                ):
+                    row["session_id"] = move.session_id
+                    row["assignment"] += 1
+
+    def stations(self, owners: Collection[Owner]) -> list[StoredStation]:
+        """What is stored of these stations; stations without any session are left out."""
+        by_owner: dict[Owner, list[StoredSession]] = {}
+        wanted = set(owners)
+        for session in self._sessions():
+            if session.owner in wanted:
+                by_owner.setdefault(session.owner, []).append(session)
+        out = []
+        for owner, sessions in by_owner.items():
+            starts: dict[int, int] = {}
+            for s in sessions:
+                begun = -1 if s.started_ms is None else s.started_ms
+                starts[s.number] = max(begun, starts.get(s.number, -1))
+            opened = tuple(s for s in sessions if s.status in ("active", "pending"))
+            last = max(s.last_event_ms for s in sessions)
+            out.append(StoredStation(owner, last, tuple(starts.items()), opened))
+        return out
+
+    def sessions_by_id(self, keys: Collection[tuple[str, str, UUID]]) -> list[StoredSession]:
+        """Stored sessions by (tenant, station, session id)."""
+        found = (self.tables["sessions"].get(key) for key in keys)
+        return [_stored(row) for row in found if row is not None]
+
+    def sessions16(
+        self, wanted: Mapping[Owner, Collection[str]], windows: Mapping[Owner, tuple[int, int]]
+    ) -> list[StoredSession]:
+        """Stored 1.6 sessions by transaction ids, and by the time window their events touch."""
+        out = []
+        for s in self._sessions():
+            low, high = windows.get(s.owner, (1, 0))
+            by_id = bool(set(wanted.get(s.owner, ())) & set(s.transaction_ids))
+            if s.protocol == "ocpp1.6" and s.status != "released" and (
+                by_id or (s.last_event_ms >= low and s.first_event_ms <= high)
+            ):
+                out.append(s)
+        return out
+
+    def events(self, sessions: Sequence[StoredSession]) -> Iterable[Mapping[str, Any]]:
+        """Stored events of sessions."""
+        ids = {s.session_id for s in sessions}
+        for row in self.tables["events"].values():
+            if row["session_id"] in ids and row["session_id"] != NIL:
+                yield _read(row)
+
+    def floating(self, owners: Collection[Owner]) -> Iterable[Mapping[str, Any]]:
+        """1.6 readings and stops that no session claims."""
+        wanted = set(owners)
+        for row in self.tables["events"].values():
+            if (
+                row["session_id"] == NIL
+                and (row["tenant"], row["station_id"]) in wanted
+                and row["protocol"] == "ocpp1.6"
+                and row["type"] in ("meter_sampled", "session_ended")
+                and row["connector_id"] != 0
+            ):
+                yield _read(row)
+
+    def silent(self, event_before_ms: int, written_before_ms: int) -> list[StoredSession]:
+        """Open sessions whose last event is older; every write here counts as old."""
+        del written_before_ms
+        return [
+            s
+            for s in self._sessions()
+            if s.status in ("active", "pending") and s.last_event_ms < event_before_ms
+        ]
+
+    def stale(self) -> list[StoredSession]:
+        """Open sessions of which more distinct events are stored than their row counts."""
+        counts = Counter(row["session_id"] for row in self.tables["events"].values())
+        rows = self.tables["sessions"].values()
+        return [
+            _stored(r)
+            for r in rows
+            if r["status"] in ("active", "pending") and counts[r["session_id"]] > r["event_count"]
+        ]
+
+    def catalogue(self, known: Catalogue) -> Catalogue:
+        """The catalogue set on this sink."""
+        return known if known.revision == self.current.revision else self.current
+
+    def _sessions(self) -> Iterable[StoredSession]:
+        return [_stored(row) for row in self.tables["sessions"].values()]
+
+
+def _identity(row: Row) -> str:
+    """A stand-in for the column's hash: everything but transport facts."""
+    parts = [f"{k}={v}" for k, v in sorted(row.items()) if k not in _TRANSPORT]
+    if row["protocol"] == "import":
+        parts = [p for p in parts if not p.startswith("meter_wh=")]
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+def _rank(row: Row) -> int:
+    return int(row.get("version", row.get("assignment", 0)))
+
+
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.timestamp() * 1000)
+
+
+def _mwh(value: Decimal | None) -> int | None:
+    return None if value is None else int(value.scaleb(3))
+
+
+def _stored(row: Row) -> StoredSession:
+    number = row["evse_id"] if row["protocol"].startswith("ocpp2") else row["connector_id"]
+    first, last = row["slice_first"], row["slice_last"]
+    return StoredSession(
+        row["tenant"],
+        row["station_id"],
+        row["session_id"],
+        row["protocol"],
+        tuple(row["transaction_ids"]),
+        row["version"],
+        row["status"],
+        -1 if number is None else number,
+        -1 if row["connector_id"] is None else row["connector_id"],
+        _ms(row["started_at"]),
+        _ms(row["first_event_at"]) or 0,
+        _ms(row["last_event_at"]) or 0,
+        None if first is None else first * 1000,
+        None if last is None else last * 1000,
+    )
+
+
+def _read(row: Row) -> Row:
+    return {
+        **row,
+        "session_id": str(row["session_id"]),
+        "timestamp_ms": _ms(row["timestamp"]),
+        "meter_mwh": _mwh(row["meter_wh"]),
+        "import_mwh": _mwh(row["import_wh"]),
+        "export_mwh": _mwh(row["export_wh"]),
+        "power_mw": _mwh(row["power_w"]),
+    }

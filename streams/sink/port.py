@@ -1,0 +1,101 @@
+"""What the worker needs from a store. `memory` and `clickhouse` pass one test suite."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+import pyarrow as pa
+
+from streams.catalogue import Catalogue
+
+Owner = tuple[str, str]
+"""(tenant, station_id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """What a worker must know of a stored row of `sessions`. `number` is -1 where unknown:
+    the EVSE of a 2.x session, else the connector."""
+
+    tenant: str
+    station_id: str
+    session_id: UUID
+    protocol: str
+    transaction_ids: tuple[str, ...]
+    version: int
+    status: str
+    number: int
+    connector_id: int
+    started_ms: int | None
+    first_event_ms: int
+    last_event_ms: int
+    slice_first: int | None
+    slice_last: int | None
+
+    @property
+    def owner(self) -> Owner:
+        """Tenant and station."""
+        return (self.tenant, self.station_id)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStation:
+    """What the store knows of a station: newest event, last start per connector, open sessions."""
+
+    owner: Owner
+    last_event_ms: int
+    last_starts: tuple[tuple[int, int], ...]
+    """(number of EVSE or connector, start in ms), -1 where unknown."""
+
+    open_sessions: tuple[StoredSession, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reassignment:
+    """Stored 1.6 events of one kind, transaction id and instant now belong to another session."""
+
+    owner: Owner
+    transaction_id: str
+    timestamp_ms: int
+    type: str
+    session_id: UUID
+
+
+class Sink(Protocol):
+    """Every method may raise UnavailableError (a retry may help); writes are idempotent."""
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Upsert rows into one table, durable on return."""
+
+    def reassign(self, moves: Sequence[Reassignment]) -> None:
+        """Give stored events their new session, at a higher assignment number."""
+
+    def stations(self, owners: Collection[Owner]) -> list[StoredStation]:
+        """What is stored of these stations; stations without any session are left out."""
+
+    def sessions_by_id(self, keys: Collection[tuple[str, str, UUID]]) -> list[StoredSession]:
+        """Stored sessions by (tenant, station, session id)."""
+
+    def sessions16(
+        self, wanted: Mapping[Owner, Collection[str]], windows: Mapping[Owner, tuple[int, int]]
+    ) -> list[StoredSession]:
+        """Stored 1.6 sessions by transaction ids, and by the time window their events touch."""
+
+    def events(self, sessions: Sequence[StoredSession]) -> Iterable[Mapping[str, Any]]:
+        """Stored events of sessions, with the columns of `streams.event_rows.READ_COLUMNS`."""
+
+    def floating(self, owners: Collection[Owner]) -> Iterable[Mapping[str, Any]]:
+        """1.6 readings and stops that no session claims, newest weeks only: the columns of
+        `READ_COLUMNS` and tenant, station_id."""
+
+    def silent(self, event_before_ms: int, written_before_ms: int) -> list[StoredSession]:
+        """Open sessions whose last event and last write are older than these instants."""
+
+    def stale(self) -> list[StoredSession]:
+        """Open sessions of which more distinct events are stored than their row counts."""
+
+    def catalogue(self, known: Catalogue) -> Catalogue:
+        """The newest catalogue; `known` itself where the revision is the same."""

@@ -1,0 +1,383 @@
+"""The worker: chunks in, batches of idempotent rows out. Implements `streams.ports.StreamWorker`.
+
+Holds the book of sessions, the rows not yet written, and the catalogue snapshot; asks the
+sink for what it does not know, once per flush. The Faust shell drives it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from schemas.errors import Rejection
+from schemas.topics import DLQ_HEADERS
+from streams.arrow import SECONDS, scaled, times
+from streams.catalogue import Catalogue
+from streams.chunk import Chunk, TopicPartition
+from streams.core.book import Book, Session
+from streams.core.events import STARTED
+from streams.core.facts import CLOSED
+from streams.core.groups import Group, GroupBook
+from streams.decode import DeadValue, Decoded, decode_chunk
+from streams.event_rows import PendingRows, events_table
+from streams.expiry import expirations
+from streams.lookup import Lookup
+from streams.ports import Batch, Outgoing
+from streams.session_rows import (
+    Derived,
+    charges_table,
+    derive_session,
+    sessions_table,
+    slices_table,
+)
+from streams.sink.port import Reassignment, Sink
+
+if TYPE_CHECKING:
+    from laddstream.settings import Settings
+
+IDLE_MS = 1_000
+STATUS_MS = 2_000
+SWEEP_MS = 60_000
+CATALOGUE_MS = 5_000
+OPEN_IN_MEMORY = 20_000
+"""Closed sessions kept whole before the oldest are packed."""
+
+_TYPE_OF_KIND = ("meter_sampled", "session_started", "session_ended", "charging_state_changed")
+
+
+class Worker:
+    """See the module. Built once a process; `worker_id` names its status row."""
+
+    def __init__(self, settings: Settings, sink: Sink, worker_id: str = "worker-0") -> None:
+        self._settings = settings.worker
+        self._kafka = settings.kafka
+        self._sink = sink
+        self._worker_id = worker_id
+        self._book = Book()
+        self._groups = GroupBook(self._book)
+        self._lookup = Lookup(self._book, self._groups, sink)
+        self._catalogue = Catalogue()
+        self._pending: dict[TopicPartition, PendingRows] = {}
+        self._dead: list[tuple[TopicPartition, DeadValue]] = []
+        self._positions: dict[TopicPartition, int] = {}
+        self._unacked: set[TopicPartition] = set()
+        self._closed: deque[tuple[int, Session]] = deque()
+        self._derived: list[Derived] = []
+        self._moves: list[Reassignment] = []
+        self._events = self._dead_total = 0
+        self._first_pending_ms = self._last_accept_ms = 0
+        self._status_ms = self._sweep_ms = self._catalogue_ms = 0
+        self._started_ms = 0
+        self._pending_count = 0
+
+    # taking in ----------------------------------------------------------------------------
+
+    def accept(self, chunk: Chunk, now_ms: int) -> None:
+        """Decode and stitch one chunk."""
+        decoded = decode_chunk(chunk)
+        self._positions[chunk.tp] = chunk.next_offset
+        self._unacked.add(chunk.tp)
+        self._dead.extend((chunk.tp, dead) for dead in decoded.dead)
+        self._events += len(decoded.events)
+        self._dead_total += len(decoded.dead)
+        self._pending_count += len(decoded.events) + len(decoded.dead)
+        self._first_pending_ms = self._first_pending_ms or now_ms
+        self._last_accept_ms = now_ms
+        self._stitch(chunk.tp, decoded, now_ms)
+
+    def _stitch(self, tp: TopicPartition, d: Decoded, now_ms: int) -> None:
+        rows = self._pending.get(tp)
+        if rows is None:
+            rows = self._pending[tp] = PendingRows(tp.topic, tp.partition)
+        add_direct = self._book.add_direct
+        later: list[int] = []
+        for i, event in enumerate(d.events):
+            core = d.cores[i]
+            home: Session | Group | None = None
+            if core is not None:
+                transaction_id = event.transaction_id
+                if event.protocol == "ocpp1.6":
+                    if core.kind != STARTED:
+                        later.append(i)
+                        continue
+                    home = self._groups.add_start(
+                        event.tenant,
+                        event.station_id,
+                        transaction_id or "",
+                        core,  # type: ignore[arg-type]  # its kind says Started
+                        tp.partition,
+                        now_ms,
+                    )
+                    if home is None:
+                        continue
+                elif transaction_id:
+                    home = add_direct(
+                        event.tenant,
+                        event.station_id,
+                        transaction_id,
+                        event.protocol,
+                        core,
+                        tp.partition,
+                        now_ms,
+                    )
+                    if home is None:
+                        continue
+            _keep(rows, d, i, home)
+        for i in later:
+            self._stitch16(rows, d, i, tp.partition, now_ms)
+
+    def _stitch16(
+        self, rows: PendingRows, d: Decoded, i: int, partition: int, now_ms: int
+    ) -> None:
+        """1.6 events that are no start; connector 0 is the main meter and no session's."""
+        event, core = d.events[i], d.cores[i]
+        home: Group | None = None
+        if core is not None and event.connector_id != 0:
+            home = self._groups.add(
+                event.tenant,
+                event.station_id,
+                event.transaction_id or "",
+                core,
+                partition,
+                now_ms,
+            )
+            if home is None:
+                return
+        _keep(rows, d, i, home)
+
+    def wants_flush(self, now_ms: int) -> bool:
+        """True when enough events or time have gathered, or something is due."""
+        if self._pending_count >= self._settings.flush_events:
+            return True
+        if self._pending_count:
+            return now_ms - self._first_pending_ms >= self._settings.flush_interval_s * 1000
+        idle = now_ms - self._last_accept_ms >= IDLE_MS
+        return (idle and bool(self._book.dirty)) or now_ms - self._status_ms >= STATUS_MS
+
+    # writing out --------------------------------------------------------------------------
+
+    def prepare(self, now_ms: int) -> Batch | None:
+        """Close the open batch: look up what is unknown, derive what is due, build the rows.
+
+        A session never written is always due: its row is what a later worker finds it by.
+        """
+        self._started_ms = self._started_ms or now_ms
+        batch = Batch()
+        if now_ms - self._catalogue_ms >= CATALOGUE_MS:
+            self._catalogue = self._sink.catalogue(self._catalogue)
+            self._catalogue_ms = now_ms
+        self._lookup.resolve()
+        self._groups.untangle(now_ms)
+        self._lookup.load_dirty()
+        had_rows = self._pending_count > 0
+        self._event_rows(batch)
+        stale = self._sweep(batch, now_ms)
+        self._session_rows(batch, now_ms, stale, everything=not had_rows)
+        self._dead_rows(batch)
+        self._status_row(batch, now_ms)
+        batch.acks = {tp: self._positions[tp] for tp in self._unacked}
+        self._unacked.clear()
+        self._pending_count = self._first_pending_ms = 0
+        return batch if batch.tables or batch.acks or batch.outgoing else None
+
+    def write(self, batch: Batch) -> None:
+        """Insert the batch's tables in order; moved events are given their session last."""
+        for table, rows in batch.tables:
+            self._sink.insert(table, rows)
+            if table == "events" and self._moves:
+                self._sink.reassign(self._moves)
+
+    def done(self, batch: Batch, now_ms: int) -> None:
+        """The batch is in the store: remember versions, pack what is closed."""
+        del batch
+        self._moves = []
+        for row in self._derived:
+            session = row.session
+            session.version, session.written_ms = row.version, now_ms
+            session.closed = row.facts.status in CLOSED
+            if session.closed and session.station.partition >= 0:
+                self._closed.append((now_ms, session))
+        self._derived = []
+        keep_ms = int(self._settings.closed_keep_s * 1000)
+        while self._closed:
+            written, session = self._closed[0]
+            if len(self._closed) <= OPEN_IN_MEMORY and now_ms - written < keep_ms:
+                break
+            self._closed.popleft()
+            if not session.dirty_since and not session.packed and not session.must_load:
+                (self._groups if session.protocol == "ocpp1.6" else self._book).pack(session)
+
+    def _event_rows(self, batch: Batch) -> None:
+        for rows in self._pending.values():
+            if rows.events:
+                homes = [
+                    None
+                    if home is None
+                    else home.session_id
+                    if isinstance(home, Session)
+                    else self._groups.home_of(home, core)
+                    for home, core in zip(rows.homes, rows.cores, strict=True)
+                ]
+                batch.tables.append(("events", events_table(rows, homes)))
+        self._pending = {}
+        self._moves = [
+            Reassignment(
+                m.station.key,
+                m.tagged.transaction_id,
+                m.tagged.event.ts,
+                _TYPE_OF_KIND[m.tagged.event.kind],
+                m.session_id,
+            )
+            for m in self._groups.moved
+            if m.session_id is not None and m.tagged.event.kind < len(_TYPE_OF_KIND)
+        ]
+        self._groups.moved = []
+
+    def _session_rows(
+        self, batch: Batch, now_ms: int, stale: list[Session], *, everything: bool
+    ) -> None:
+        live_ms = int(self._settings.live_interval_s * 1000)
+        book = self._book
+        due = stale + [
+            s
+            for s in book.dirty
+            if everything
+            or s.urgent
+            or s.closed
+            or not s.version
+            or now_ms - s.written_ms >= live_ms
+        ]
+        derived: list[Derived] = []
+        for session in due:
+            book.dirty.pop(session, None)
+            session.dirty_since = 0
+            session.urgent = False
+            row = derive_session(session, self._catalogue)
+            session.forced = False
+            if row is not None:
+                derived.append(row)
+        self._derived = derived
+        if derived:
+            charges = charges_table(derived)
+            slices = slices_table(derived)
+            if slices.num_rows:
+                batch.tables.append(("session_slices", slices))
+            if charges is not None:
+                batch.tables.append(("session_charges", charges))
+            batch.tables.append(("sessions", sessions_table(derived)))
+
+    def _dead_rows(self, batch: Batch) -> None:
+        if not self._dead:
+            return
+        topic = self._kafka.dead_letter_topic
+        for tp, dead in self._dead:
+            headers = _dlq_headers(tp, dead)
+            batch.outgoing.append(Outgoing(topic, dead.key, dead.raw, headers))
+        batch.tables.append(("dead_letters", _dead_table(self._dead)))
+        self._dead = []
+
+    def _sweep(self, batch: Batch, now_ms: int) -> list[Session]:
+        """Give up silent sessions and find stale rows; the owner of partition 0 does it for all."""
+        if now_ms - self._sweep_ms < SWEEP_MS or not any(t.partition == 0 for t in self._positions):
+            return []
+        self._sweep_ms = now_ms
+        batch.outgoing.extend(
+            expirations(self._sink, self._settings, self._kafka.events_topic, now_ms)
+        )
+        return self._lookup.stale()
+
+    def _status_row(self, batch: Batch, now_ms: int) -> None:
+        self._status_ms = now_ms
+        positions = [(f"{tp.topic}-{tp.partition}", at) for tp, at in self._positions.items()]
+        open_sessions = sum(
+            len(c.open) for s in self._book.stations.values() for c in s.connectors.values()
+        )
+        columns = {
+            "worker_id": pa.array([self._worker_id]),
+            "at": times([now_ms]),
+            "started_at": times([self._started_ms]),
+            "events_total": pa.array([self._events], pa.uint64()),
+            "duplicates_total": pa.array([self._book.duplicates], pa.uint64()),
+            "dead_letters_total": pa.array([self._dead_total], pa.uint64()),
+            "open_sessions": pa.array([open_sessions], pa.uint32()),
+            "dirty_sessions": pa.array([len(self._book.dirty)], pa.uint32()),
+            "cpu_s": scaled([int(time.process_time() * 1000)], SECONDS),
+            "positions": pa.array([positions], pa.map_(pa.string(), pa.int64())),
+        }
+        batch.tables.append(("worker_status", pa.table(columns)))
+
+    # partitions ---------------------------------------------------------------------------
+
+    def forget(self, partitions: Iterable[TopicPartition]) -> None:
+        """These partitions now belong to somebody else: drop all of their state and data."""
+        lost = set(partitions)
+        numbers = {tp.partition for tp in lost if tp.topic == self._kafka.events_topic}
+        for tp in lost:
+            self._pending.pop(tp, None)
+            self._positions.pop(tp, None)
+            self._unacked.discard(tp)
+        self._dead = [(tp, dead) for tp, dead in self._dead if tp not in lost]
+        self._book.forget(numbers.__contains__)
+        self._groups.forget(numbers.__contains__)
+        self._derived = [d for d in self._derived if d.session.station.partition not in numbers]
+        self._closed = deque(
+            (t, s) for t, s in self._closed if s.station.partition not in numbers
+        )
+
+    def assigned(self, partitions: Iterable[TopicPartition]) -> None:
+        """Nothing to prepare: sessions of new partitions are looked up when they speak."""
+        for tp in partitions:
+            self._positions.setdefault(tp, 0)
+        self._sweep_ms = 0
+
+    def positions(self) -> Mapping[TopicPartition, int]:
+        """Next offset to be accepted, for the status row."""
+        return dict(self._positions)
+
+
+def _keep(rows: PendingRows, d: Decoded, i: int, home: Session | Group | None) -> None:
+    rows.events.append(d.events[i])
+    rows.cores.append(d.cores[i])
+    rows.times.append(d.times[i])
+    rows.offsets.append(d.offsets[i])
+    rows.indexes.append(d.indexes[i])
+    rows.homes.append(home)
+
+
+def _dlq_headers(tp: TopicPartition, dead: DeadValue) -> tuple[tuple[str, bytes], ...]:
+    rejection: Rejection = dead.rejection
+    values = {
+        "reason": rejection.reason.value,
+        "detail": rejection.detail,
+        "field": rejection.field,
+        "source_topic": tp.topic,
+        "source_partition": str(tp.partition),
+        "source_offset": str(dead.offset),
+        "source_index": str(dead.index),
+    }
+    return tuple((name, values[name].encode()) for name in DLQ_HEADERS)
+
+
+def _dead_table(dead: list[tuple[TopicPartition, DeadValue]]) -> pa.Table:
+    return pa.table(
+        {
+            "kafka_topic": pa.array([tp.topic for tp, _ in dead]),
+            "kafka_partition": pa.array([tp.partition for tp, _ in dead], pa.int32()),
+            "kafka_offset": pa.array([d.offset for _, d in dead], pa.int64()),
+            "kafka_index": pa.array([d.index for _, d in dead], pa.int32()),
+            "reason": pa.array([d.rejection.reason.value for _, d in dead]),
+            "field": pa.array([d.rejection.field for _, d in dead]),
+            "detail": pa.array([d.rejection.detail for _, d in dead]),
+            "size_bytes": pa.array([len(d.raw) for _, d in dead], pa.uint32()),
+            "kafka_key": pa.array([_readable(d.key or b"") for _, d in dead]),
+            "head": pa.array([_readable(d.raw[:200]) for _, d in dead]),
+        }
+    )
+
+
+def _readable(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
