@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.errors import UnavailableError
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 5.0
+_BATCH = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Offsets:
                 "client.id": "laddstream-offsets",
                 "enable.auto.commit": False,
                 "allow.auto.create.topics": False,
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 10,
             },
             logger=quiet,
         )
@@ -74,14 +78,20 @@ class Offsets:
                 "`laddstream up` creates it"
             )
         try:
-            ends = {p: self._watermarks(p) for p in partitions}
+            begins = {p: self._watermarks(p) for p in partitions}
+            ends = self._ends({p: high for p, (_, high) in begins.items()})
             found = self._consumer.committed(
                 [TopicPartition(self.topic, p) for p in partitions], timeout=TIMEOUT_S
             )
         except KafkaException as error:
             raise self._unreachable(error) from error
         return [
-            PartitionLag(t.partition, *ends[t.partition], None if t.offset < 0 else t.offset)
+            PartitionLag(
+                t.partition,
+                begins[t.partition][0],
+                ends[t.partition],
+                None if t.offset < 0 else t.offset,
+            )
             for t in found
         ]
 
@@ -90,6 +100,30 @@ class Offsets:
             TopicPartition(self.topic, partition), timeout=TIMEOUT_S
         )
         return low, high
+
+    def _ends(self, reported: dict[int, int]) -> dict[int, int]:
+        """Where each partition really ends: read from the reported end until there is no more.
+
+        The embedded broker reports where its last batch begins. Raises KafkaException.
+        """
+        ends: dict[int, int] = {}
+        self._consumer.assign([TopicPartition(self.topic, p, at) for p, at in reported.items()])
+        deadline = time.monotonic() + TIMEOUT_S
+        try:
+            while len(ends) < len(reported):
+                if time.monotonic() > deadline:
+                    raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
+                for message in self._consumer.consume(_BATCH, timeout=0.1):
+                    fault = message.error()
+                    if fault is None:
+                        ends.pop(message.partition() or 0, None)
+                    elif fault.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+                        ends[message.partition() or 0] = message.offset() or 0
+                    else:
+                        raise KafkaException(fault)
+        finally:
+            self._consumer.unassign()
+        return ends
 
     def close(self) -> None:
         """Give the connection back."""

@@ -150,6 +150,7 @@ def connect_client(address: Address, database: str | None = None) -> Client:
             password=address.password,
             database=database or "__default__",
             connect_timeout=_CONNECT_TIMEOUT_S,
+            autogenerate_session_id=False,
         )
     except StoreError as error:
         raise explain(error, address.url) from error

@@ -30,7 +30,7 @@ from reports.query import Result, Value
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _KEPT = frozenset({"sessions", "energy_kwh", "count", "period", "dimension"})
 _PLAIN_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _TRIGGERS = "=+-@|%\t\r\n"
 _GAP = 2
 _FOLD = 36

@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from schemas.units import MAX_WH
 
@@ -21,20 +21,6 @@ Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f
 Text = Annotated[str, Field(max_length=1000)]
 RegisterWh = Annotated[Decimal, Field(ge=-MAX_WH, le=MAX_WH, allow_inf_nan=False)]
 Small = Annotated[Decimal, Field(ge=-(10**9), le=10**9, allow_inf_nan=False)]
-
-
-
-
-def _iso_text(value: object) -> object:
-    """Numbers, also as text, are no time stamps: nobody can see their unit."""
-    if isinstance(value, str | int | float) and not (isinstance(value, str) and "-" in value[1:]):
-        msg = "a time stamp is ISO 8601 text"
-        raise ValueError(msg)
-    return value
-
-
-Time = Annotated[AwareDatetime, BeforeValidator(_iso_text, json_schema_input_type=AwareDatetime)]
-"""ISO 8601 text with a zone."""
 
 
 class Protocol(StrEnum):
@@ -65,13 +51,13 @@ class EventBase(BaseModel):
     tenant: Name = Field(description="Operator whose data this is")
     station_id: Name = Field(description="Charge point or charging station identity")
     protocol: Protocol = Field(description="What the source spoke")
-    timestamp: Time = Field(description="Event time, as the charger says, with zone")
+    timestamp: AwareDatetime = Field(description="Event time, as the charger says, with zone")
     evse_id: int | None = Field(None, ge=0, le=2**31 - 1, description="EVSE; 0 = whole station")
     connector_id: int | None = Field(None, ge=0, le=2**31 - 1, description="1.6: 0 = main meter")
     transaction_id: Annotated[str, Field(max_length=255)] | None = Field(
         None, description="Text; OCPP 1.6 integers in decimal, -1, 0 and 2^63-1 mean unknown"
     )
-    received_at: Time | None = Field(None, description="When the gateway got it")
+    received_at: AwareDatetime | None = Field(None, description="When the gateway got it")
     seq_no: int | None = Field(None, ge=0, le=2**31 - 1, description="OCPP 2.x seqNo")
     message_id: Text | None = Field(None, description="OCPP-J message id; never an identity")
     offline: bool = Field(False, description="Sent from the charger's queue")
@@ -120,7 +106,8 @@ class MeterSampled(EventBase):
 
 class ChargingStateChanged(EventBase):
     """The transaction went on: a new charging state, or an update that carries neither
-    state nor meter value (then `charging_state` is absent and `seq_no` is what it tells)."""
+    state nor meter value (then `charging_state` is absent and `seq_no` is what it tells).
+    """
 
     type: Literal["charging_state_changed"] = "charging_state_changed"
     charging_state: ChargingState | None = None

@@ -65,6 +65,5 @@ def micro_to_decimal(micro: int) -> Decimal:
 
 def iso_ms(epoch_ms: int) -> str:
     """Epoch milliseconds as the wire's time stamp, `2026-03-01T12:00:00.000Z`."""
-
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=epoch_ms)
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -61,9 +61,7 @@ def build_catalogue(
             for row in stations
         },
         {
-            (row["tenant"], row["tariff_id"]): parse_tariff(
-                msgspec.json.decode(row["ocpi_json"])
-            )
+            (row["tenant"], row["tariff_id"]): parse_tariff(msgspec.json.decode(row["ocpi_json"]))
             for row in tariffs
         },
     )

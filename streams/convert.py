@@ -35,6 +35,15 @@ _SERIES = (
 )
 
 
+CORE_FLAGS = ("clock_bad", "clock_corrected", "reading_unreadable", "timestamp_naive")
+"""Flags that are part of what an event says; the others tell how it came, and a resent event
+may come another way. The identity in sql/migrations/001 names the same."""
+
+
+def _flags(event: wire.WireEvent) -> tuple[str, ...]:
+    return tuple(f for f in CORE_FLAGS if f in event.flags) if event.flags else ()
+
+
 def to_core(event: wire.WireEvent, ts: int) -> CoreEvent | None:
     """The core's form of one event; None for events that are about no session."""
     return _BY_CLASS[type(event)](event, ts)
@@ -83,18 +92,23 @@ def _sample(e: wire.MeterSampled, ts: int) -> CoreEvent:
         milli("current_a", e.current_a)
         milli("soc_percent", e.soc_percent)
     seq, connector, evse = e.seq_no, e.connector_id, e.evse_id
+    register, power, export = e.import_wh, e.power_w, e.export_wh
     return Sample(
         SAMPLE,
         ts,
         -1 if seq is None else seq,
         e.context,
-        _mwh("import_wh", e.import_wh),
-        _mwh("export_wh", e.export_wh),
-        milli("power_w", e.power_w),
+        register * 1000
+        if type(register) is int and -MAX_WH <= register <= MAX_WH
+        else _mwh("import_wh", register),
+        None if export is None else _mwh("export_wh", export),
+        power * 1000
+        if type(power) is int and -_SMALL_LIMIT <= power <= _SMALL_LIMIT
+        else milli("power_w", power),
         -1 if connector is None else connector,
         -1 if evse is None else evse,
         extra,
-        e.flags,
+        _flags(e),
     )
 
 
@@ -109,7 +123,7 @@ def _started(e: wire.SessionStarted, ts: int) -> CoreEvent:
         _index(e.evse_id),
         e.charging_state or "",
         e.area or "",
-        e.flags,
+        _flags(e),
     )
 
 
@@ -129,7 +143,7 @@ def _ended(e: wire.SessionEnded, ts: int) -> CoreEvent:
         stated,
         micro("paid_amount", e.paid_amount),
         e.paid_currency or "",
-        e.flags,
+        _flags(e),
     )
 
 
@@ -156,7 +170,7 @@ def _state(e: wire.ChargingStateChanged, ts: int) -> CoreEvent:
         e.id_token or "",
         _index(e.connector_id),
         _index(e.evse_id),
-        e.flags,
+        _flags(e),
     )
 
 

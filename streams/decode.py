@@ -26,7 +26,7 @@ _FIRST_MS, _LAST_MS = -2_208_988_800_000, 9_904_550_400_000
 """1900 to 2283: what a DateTime64(3) column holds."""
 
 _FORM = np.frombuffer(b"0000-00-00T00:00:00.000Z", np.uint8)
-_IS_DIGIT = _FORM == ord("0")
+_IS_DIGIT = ord("0") == _FORM
 _DETAIL_CHARS = 300
 
 
@@ -78,7 +78,7 @@ def decode_chunk(chunk: Chunk) -> Decoded:
     return out
 
 
-def _decode_unusual(  # noqa: PLR0913  # fills the caller's parallel lists
+def _decode_unusual(  # fills the caller's parallel lists
     out: Decoded,
     chunk: Chunk,
     position: int,
@@ -151,6 +151,15 @@ def _accept(
     times = parse_times([e.timestamp for e in events])
     odd = {n for n in {e.station_id for e in events} if not n.isprintable()}
     odd |= {n for n in {e.tenant for e in events} if not n.isprintable()}
+    if not odd and not any([type(t) is not int for t in times]):
+        try:
+            out.cores = [to_core(e, t) for e, t in zip(events, times, strict=True)]  # type: ignore[arg-type]  # all are int
+        except ValueError:
+            out.cores = []
+        else:
+            out.events, out.times = events, times  # type: ignore[assignment]  # all are int
+            out.offsets, out.indexes = offsets, indexes
+            return
     for i, event in enumerate(events):
         time = times[i]
         bad: Rejection | None = None
@@ -219,8 +228,14 @@ def _epoch_ms(d: np.ndarray) -> np.ndarray:
     shifted = year - (month <= 2)
     month_from_march = (month + 9) % 12
     days = (
-        365 * shifted + shifted // 4 - shifted // 100 + shifted // 400
-        + (month_from_march * 306 + 5) // 10 + day - 1 - 719_468
+        365 * shifted
+        + shifted // 4
+        - shifted // 100
+        + shifted // 400
+        + (month_from_march * 306 + 5) // 10
+        + day
+        - 1
+        - 719_468
     )
     seconds = days * 86_400 + hour * 3_600 + minute * 60 + second
     possible = (month >= 1) & (month <= 12) & (day >= 1) & (day <= 28)
@@ -232,7 +247,10 @@ def _epoch_ms(d: np.ndarray) -> np.ndarray:
             leap = year[row] % 4 == 0 and (year[row] % 100 != 0 or year[row] % 400 == 0)
             longest = (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
             possible[row] = day[row] <= longest[month[row] - 1] and (
-                hour[row] < 24 and minute[row] < 60 and second[row] < 60 and 1971 <= year[row] < 2283
+                hour[row] < 24
+                and minute[row] < 60
+                and second[row] < 60
+                and 1971 <= year[row] < 2283
             )
     return np.where(possible, seconds * 1000 + milli, -1)
 

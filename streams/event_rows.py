@@ -6,8 +6,9 @@ of the identity of a row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 from uuid import UUID
 
@@ -15,11 +16,10 @@ import msgspec
 import pyarrow as pa
 
 from schemas import wire
-from schemas.errors import Rejection
 from schemas.units import wh_text, wh_to_mwh
 from schemas.wire import WireEvent
-from streams.arrow import WH, scaled, times, uuids, words
-from streams.convert import milli
+from streams.arrow import WH, scaled, times, uuids
+from streams.convert import CORE_FLAGS, milli
 from streams.core.events import (
     ENDED,
     EXPIRED,
@@ -34,7 +34,7 @@ from streams.core.events import (
     StateChanged,
 )
 from streams.core.identity import NIL
-from streams.decode import parse_time
+from streams.decode import Decoded, parse_times
 
 SOC = pa.decimal128(9, 3)
 _ENCODE = msgspec.json.Encoder(order="sorted").encode
@@ -42,59 +42,126 @@ _ENCODE = msgspec.json.Encoder(order="sorted").encode
 
 @dataclass(slots=True)
 class PendingRows:
-    """Accepted events of one partition waiting for the flush: parallel lists.
+    """Accepted events of one partition waiting for the flush.
 
-    `homes[i]` is whatever the book returned; its session id is known at the flush.
+    The columns are built chunk by chunk, while the events are in the processor's cache;
+    only the session is missing. `homes[i]` is whatever the book returned for row i of all
+    tables together, `cores[i]` its core event: the session id is known at the flush.
     """
 
     topic: str
     partition: int
-    events: list[WireEvent] = field(default_factory=list)
+    tables: list[pa.Table] = field(default_factory=list)
     cores: list[CoreEvent | None] = field(default_factory=list)
-    times: list[int] = field(default_factory=list)
-    offsets: list[int] = field(default_factory=list)
-    indexes: list[int] = field(default_factory=list)
     homes: list[Any] = field(default_factory=list)
 
+    def take(self, d: Decoded, homes: list[Any], known: list[int]) -> None:
+        """Add what was decoded, but for the positions `known` already (duplicates)."""
+        if not d.events:
+            return
+        table = _columns(d, self.topic, self.partition)
+        cores = d.cores
+        if known:
+            new = [True] * len(homes)
+            for i in known:
+                new[i] = False
+            table = table.filter(pa.array(new))
+            cores, homes = list(compress(cores, new)), list(compress(homes, new))
+        self.tables.append(table)
+        self.cores.extend(cores)
+        self.homes.extend(homes)
 
-def events_table(pending: PendingRows, session_ids: list[UUID | None]) -> pa.Table:
-    """Rows of one partition as the columns of `events`."""
-    events, cores = pending.events, pending.cores
+    def table(self, session_ids: list[UUID | None]) -> pa.Table:
+        """All rows with their sessions."""
+        rows = pa.concat_tables(self.tables)
+        return rows.append_column("session_id", uuids(s or NIL for s in session_ids))
+
+
+def _columns(d: Decoded, topic: str, partition: int) -> pa.Table:
+    """The columns of `events` but for the session."""
+    events, cores = d.events, d.cores
     count = len(events)
-    samples = [c if c is not None and c.kind == SAMPLE else None for c in cores]
+    classes = [type(e) for e in events]
+    samples = [c if k is wire.MeterSampled else None for k, c in zip(classes, cores, strict=True)]
     columns = {
-        "tenant": words([e.tenant for e in events]),
-        "station_id": words([e.station_id for e in events]),
-        "timestamp": times(pending.times),
-        "type": words([e.__struct_config__.tag for e in events]),  # type: ignore[misc]  # our tags are text
-        "session_id": uuids(s or NIL for s in session_ids),
-        "protocol": words([e.protocol for e in events]),
+        "tenant": _text([e.tenant for e in events]),
+        "station_id": _text([e.station_id for e in events]),
+        "timestamp": times(d.times),
+        "type": _text([_TAGS[k] for k in classes]),
+        "protocol": _text([e.protocol for e in events]),
         "evse_id": pa.array([e.evse_id for e in events], pa.int32()),
         "connector_id": pa.array([e.connector_id for e in events], pa.int32()),
-        "transaction_id": pa.array([e.transaction_id or "" for e in events], pa.string()),
+        "transaction_id": _text([e.transaction_id or "" for e in events]),
         "seq_no": pa.array([e.seq_no for e in events], pa.int32()),
-        "context": words(["" if s is None else s.context for s in samples]),
-        "charging_state": words([getattr(e, "charging_state", None) or "" for e in events]),
-        "id_token": pa.array([getattr(e, "id_token", None) or "" for e in events], pa.string()),
-        "meter_wh": scaled([_meter_mwh(e) for e in events], WH),
+        "context": _text(["" if s is None else s.context for s in samples]),
+        "charging_state": _text(_field(events, classes, _WITH_STATE, "charging_state")),
+        "id_token": _text(_field(events, classes, _WITH_TOKEN, "id_token")),
+        "meter_wh": scaled(
+            [
+                _meter_mwh(e) if k in _WITH_METER else None
+                for e, k in zip(events, classes, strict=True)
+            ],
+            WH,
+        ),
         "import_wh": scaled([None if s is None else s.import_mwh for s in samples], WH),
         "export_wh": scaled([None if s is None else s.export_mwh for s in samples], WH),
         "power_w": scaled([None if s is None else s.power_mw for s in samples], WH),
-        "soc_percent": scaled([_soc(e) for e in events], SOC),
-        "attributes": pa.array(
-            [_attributes(e, c) for e, c in zip(events, cores, strict=True)], pa.string()
+        "soc_percent": scaled(
+            [
+                _soc(e) if k is wire.MeterSampled else None
+                for e, k in zip(events, classes, strict=True)
+            ],
+            SOC,
         ),
-        "flags": pa.array([",".join(e.flags) for e in events], pa.string()),
-        "received_at": times([_received(e.received_at) for e in events]),
-        "message_id": pa.array([e.message_id or "" for e in events], pa.string()),
+        "attributes": pa.array(
+            [
+                ""
+                if k is wire.MeterSampled
+                and not (e.other or e.signed_data or c.extra)  # type: ignore[union-attr]  # k says which
+                and e.current_a is None  # type: ignore[union-attr]  # k says which
+                else _attributes(e, c)
+                for e, c, k in zip(events, cores, classes, strict=True)
+            ],
+            pa.string(),
+        ),
+        "flags": _text([",".join(e.flags) if e.flags else "" for e in events]),
+        "received_at": times(_received(events)),
+        "message_id": _text([e.message_id or "" for e in events]),
         "offline": pa.array([e.offline for e in events], pa.bool_()).cast(pa.uint8()),
-        "gateway": words([e.gateway or "" for e in events]),
-        "kafka_topic": words([pending.topic] * count),
-        "kafka_partition": pa.array([pending.partition] * count, pa.int32()),
-        "kafka_offset": pa.array(pending.offsets, pa.int64()),
-        "kafka_index": pa.array(pending.indexes, pa.int32()),
+        "gateway": _text([e.gateway or "" for e in events]),
+        "kafka_topic": _text([topic] * count),
+        "kafka_partition": pa.array([partition] * count, pa.int32()),
+        "kafka_offset": pa.array(d.offsets, pa.int64()),
+        "kafka_index": pa.array(d.indexes, pa.int32()),
     }
     return pa.table(columns)
+
+
+_TAGS: dict[type, str] = {
+    wire.MeterSampled: "meter_sampled",
+    wire.SessionStarted: "session_started",
+    wire.SessionEnded: "session_ended",
+    wire.ChargingStateChanged: "charging_state_changed",
+    wire.SessionExpired: "session_expired",
+    wire.StationStatus: "station_status",
+    wire.Authorization: "authorization",
+}
+_WITH_METER = frozenset({wire.SessionStarted, wire.SessionEnded})
+_WITH_STATE = _WITH_METER | {wire.ChargingStateChanged}
+_WITH_TOKEN = _WITH_STATE | {wire.Authorization}
+
+
+def _text(values: list[str]) -> pa.Array:
+    return pa.array(values, pa.string())
+
+
+def _field(
+    events: Sequence[WireEvent], classes: Sequence[type], having: frozenset[type], name: str
+) -> list[str]:
+    return [
+        (getattr(e, name) or "") if k in having else ""
+        for e, k in zip(events, classes, strict=True)
+    ]
 
 
 def _meter_mwh(e: WireEvent) -> int | None:
@@ -107,18 +174,20 @@ def _meter_mwh(e: WireEvent) -> int | None:
     return None if value is None else wh_to_mwh(value)
 
 
-def _soc(e: WireEvent) -> int | None:
-    if not isinstance(e, wire.MeterSampled) or e.soc_percent is None:
-        return None
-    value = milli("soc_percent", e.soc_percent)
-    return value if value is not None and abs(value) <= 100_000_000 else None  # noqa: PLR2004
-
-
-def _received(text: str | None) -> int | None:
+def _soc(e: Any) -> int | None:
+    text = e.soc_percent
     if text is None:
         return None
-    value = parse_time(text)
-    return None if isinstance(value, Rejection) else value
+    value = milli("soc_percent", text)
+    return value if value is not None and abs(value) <= 100_000_000 else None
+
+
+def _received(events: Sequence[WireEvent]) -> list[int | None]:
+    """Arrival times; one that cannot be read is a transport fact lost, not a bad event."""
+    texts = [e.received_at or "" for e in events]
+    if not any(texts):
+        return [None] * len(texts)
+    return [t if type(t) is int else None for t in parse_times(texts)]
 
 
 def _attributes(e: WireEvent, core: CoreEvent | None) -> str:
@@ -140,9 +209,7 @@ def _sample_attributes(e: wire.MeterSampled, core: Any) -> Mapping[str, Any] | N
 
 
 def _started_attributes(e: wire.SessionStarted, _: Any) -> Mapping[str, Any]:
-    return _known(
-        area=e.area, reservation_id=e.reservation_id, trigger_reason=e.trigger_reason
-    )
+    return _known(area=e.area, reservation_id=e.reservation_id, trigger_reason=e.trigger_reason)
 
 
 def _ended_attributes(e: wire.SessionEnded, core: Any) -> Mapping[str, Any]:
@@ -200,7 +267,7 @@ def core_event(row: Mapping[str, Any]) -> CoreEvent:
     connector = -1 if row["connector_id"] is None else row["connector_id"]
     evse = -1 if row["evse_id"] is None else row["evse_id"]
     extra: dict[str, Any] = msgspec.json.decode(row["attributes"]) if row["attributes"] else {}
-    flags = tuple(row["flags"].split(",")) if row["flags"] else ()
+    flags = tuple(f for f in CORE_FLAGS if f in row["flags"].split(",")) if row["flags"] else ()
     meter = None if row["protocol"] == "import" else row["meter_mwh"]
     if kind == "meter_sampled":
         series = tuple(

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from laddstream.settings import WorkerSettings
 
 
-def expirations(
-    sink: Sink, settings: WorkerSettings, topic: str, now_ms: int
-) -> list[Outgoing]:
+def expirations(sink: Sink, settings: WorkerSettings, topic: str, now_ms: int) -> list[Outgoing]:
     """`session_expired` events for every stored session silent for too long.
 
     Silent means: no event for `expire_after_s` of event time, and none arrived for

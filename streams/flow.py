@@ -1,7 +1,8 @@
 """The flush loop: chunks into the worker, batches out of it, acks last.
 
     take      accept on the event loop, one chunk at a time
-    prepare   in a thread; nothing is accepted meanwhile
+    prepare   in a thread; nothing is accepted meanwhile. Tried again after UnavailableError,
+              so it must leave the open batch whole when it raises
     write     in a thread, while accepting goes on; one batch at a time
     publish   dead letters and outgoing events, each confirmed
     done      then ack up to `batch.acks`; Faust's timer commits
@@ -20,7 +21,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from schemas.errors import LaddstreamError, UnavailableError
 from streams.chunk import Chunk, TopicPartition
@@ -55,7 +56,8 @@ class Limits:
 def give_up(error: BaseException) -> NoReturn:
     """One line, then the end without a commit; an error of ours keeps its exit code."""
     text = str(error) if isinstance(error, LaddstreamError) else f"unforeseen: {error!r}"
-    log.critical("worker ends: %s", text, exc_info=log.isEnabledFor(logging.DEBUG))
+    one_line = " ".join(text.split())
+    log.critical("worker ends: %s", one_line, exc_info=log.isEnabledFor(logging.DEBUG))
     logging.shutdown()
     os._exit(error.exit_code if isinstance(error, LaddstreamError) else UNFORESEEN)
 
@@ -79,7 +81,7 @@ class Outside:
 class Flow:
     """Drives one StreamWorker. All methods run on one event loop."""
 
-    def __init__(self, worker: StreamWorker, outside: Outside, limits: Limits = Limits()) -> None:  # noqa: B008
+    def __init__(self, worker: StreamWorker, outside: Outside, limits: Limits = Limits()) -> None:
         self._worker = worker
         self._outside = outside
         self._limits = limits
@@ -90,7 +92,7 @@ class Flow:
         self._stopping = False
         self._unknown: frozenset[TopicPartition] = frozenset()
         self._records = self._bytes = 0
-        self._on_worker: asyncio.Future[object] | None = None
+        self._on_worker: asyncio.Future[Any] | None = None
         self._in_flight: asyncio.Task[None] | None = None
         self._down = False
 
@@ -225,7 +227,7 @@ class Flow:
     async def _with_worker(self, call: Callable[[], T]) -> T:
         """Run a call on the worker's state in the thread."""
         future = asyncio.get_running_loop().run_in_executor(self._thread, call)
-        self._on_worker = future
+        self._on_worker = future  # `revoked` waits for it
         return await future
 
     # assignment

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from streams.core.book import NOTHING_STORED, Book, Connector, Session, Station
-from streams.core.events import CoreEvent
+from streams.core.events import STARTED, CoreEvent
 from streams.core.facts import CLOSED
 from streams.core.groups import PROTOCOL, GroupBook, StationGroups
 from streams.event_rows import core_event
@@ -115,9 +115,7 @@ class Lookup:
                     unknown[session.session_id] = session
         if not unknown:
             return
-        rows = self._sink.sessions_by_id(
-            [(*s.station.key, s.session_id) for s in unknown.values()]
-        )
+        rows = self._sink.sessions_by_id([(*s.station.key, s.session_id) for s in unknown.values()])
         events = self._events(rows)
         for row in rows:
             session = unknown[row.session_id]
@@ -129,14 +127,27 @@ class Lookup:
 
     def stale(self) -> list[Session]:
         """Open sessions of which more events are stored than their row says: a crash came
-        between two writes. Apart from the book, complete, ready to be derived."""
+        between two writes. Apart from the book, complete, ready to be derived.
+        """
         rows = self._sink.stale()
+        if not rows:
+            return []
         events = self._events(rows)
+        starts = {
+            (stored.owner, number): start
+            for stored in self._sink.stations({row.owner for row in rows})
+            for number, start in stored.last_starts
+        }
         out = []
         for row in rows:
             session = Session(Station(row.owner, -1), row.session_id, row.protocol)
             session.transaction_ids.update(row.transaction_ids)
             session.events = {event for _, event in events.get(row.session_id, ())}
+            session.start_ts = max(
+                (e.ts for e in session.events if e.kind == STARTED), default=None
+            )
+            session.connector = Connector()
+            session.connector.last_start = starts.get((row.owner, row.number), -1)
             _adopt(session, row)
             out.append(session)
         return out
@@ -163,4 +174,3 @@ def _adopt(session: Session, row: StoredSession) -> None:
 def _want_nothing(groups: StationGroups) -> None:
     groups.wanted_ids.clear()
     groups.wanted_from = groups.wanted_to = 0
-

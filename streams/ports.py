@@ -52,7 +52,8 @@ class StreamWorker(Protocol):
 
     def prepare(self, now_ms: int) -> Batch | None:
         """Close the open batch. May block for look-ups of unknown sessions: run in a thread
-        while no `accept` runs. None when there is nothing to do."""
+        while no `accept` runs. None when there is nothing to do.
+        """
 
     def write(self, batch: Batch) -> None:
         """Insert the batch's tables; raises UnavailableError where a retry may help."""

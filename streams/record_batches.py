@@ -84,6 +84,8 @@ def _offsets(records: list[Any]) -> Sequence[int]:
 class ChunkRecords(PartitionRecords):  # type: ignore[misc]
     """One partition's fetched bytes as `Fetched` chunks."""
 
+    next_fetch_offset: int
+
     @classmethod
     def adopt(cls, plain: PartitionRecords) -> ChunkRecords:
         """The same bytes at the same position; `plain` must not have been read from."""
@@ -148,6 +150,8 @@ class ChunkKafkaConsumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     Subscribe or assign after `start`.
     """
+
+    _fetcher: Fetcher
 
     async def start(self) -> None:
         """Start, then put our fetcher in the place of aiokafka's, which has read nothing yet."""

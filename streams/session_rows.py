@@ -59,9 +59,7 @@ def derive_session(session: Session, catalogue: Catalogue) -> Derived | None:
     if count == 0:
         return None if session.version == 0 else _tombstone(session, version)
     info = catalogue.station(session.station.key)
-    facts = derive(
-        session.events, superseded=session.superseded, rated_power_w=info.rated_power_w
-    )
+    facts = derive(session.events, superseded=session.superseded, rated_power_w=info.rated_power_w)
     out = Derived(session, version, facts, info, info.tariff_id, event_count=count)
     out.slices = slice_session(facts)
     _price(out, catalogue.tariff(session.station.key[0], info.tariff_id))
@@ -206,10 +204,7 @@ def slices_table(rows: Sequence[Derived]) -> pa.Table:
 def charges_table(rows: Sequence[Derived]) -> pa.Table | None:
     """Rows of `session_charges`; None where nothing was priced."""
     lines: list[tuple[Derived, int, Line]] = [
-        (r, i, line)
-        for r in rows
-        if r.priced is not None
-        for i, line in enumerate(r.priced.lines)
+        (r, i, line) for r in rows if r.priced is not None for i, line in enumerate(r.priced.lines)
     ]
     if not lines:
         return None

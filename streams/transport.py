@@ -8,13 +8,14 @@ and how reading goes back after a rebalance. Facts: docs/decisions/0002.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
 from aiokafka import TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from faust.transport import drivers
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, ConsumerMessage
@@ -35,6 +36,7 @@ POLL_CHUNKS = 4
 
 _POLL_S = 0.2
 _PAUSE_S = 0.002
+_LAST_COMMIT_S = 2.0
 
 log = logging.getLogger("laddstream.worker")
 
@@ -104,9 +106,9 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):
             return False
         return True
 
-    def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
+    def on_crash(self, msg: str, *fmt: Any, **_: Any) -> None:
         """The one who started the app tells about the crash; no traceback from a thread."""
-        log.debug(msg.format(*fmt), exc_info=True)
+        log.debug("%s", msg.format(*fmt))
 
 
 class Consumer(stock.Consumer):
@@ -131,7 +133,7 @@ class Consumer(stock.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109
         """Chunks as Faust messages, each partition's without a gap."""
-        records = await self._next_chunks()
+        records = await self._next_chunks(min(timeout, _POLL_S))
         generation = self.app.consumer_generation_id
         if not self.flow_active and not self.should_stop:
             await self._rewind_quietly()
@@ -145,12 +147,13 @@ class Consumer(stock.Consumer):
                 self._expected[tp] = piece.chunk.next_offset
                 yield tp, self._message(tp, piece, generation)
 
-    async def _next_chunks(self) -> Mapping[TP, list[Fetched]]:
+    async def _next_chunks(self, wait_s: float) -> Mapping[TP, list[Fetched]]:
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
         active = self._get_active_partitions()
         if active and not self.should_stop:
-            return await self._getmany(active_partitions=active, timeout=_POLL_S)
+            found: Mapping[TP, list[Fetched]] = await self._getmany(active, wait_s)
+            return found
         await asyncio.sleep(_PAUSE_S)  # all have back-pressure; stock Faust sleeps a second
         return {}
 
@@ -235,9 +238,13 @@ class Consumer(stock.Consumer):
         return any(at > (self._committed_offset[tp] or 0) for tp, at in self._expected.items())
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Commit what is done before the partitions go: Faust drops the acks first."""
+        """Commit what is done before the partitions go: Faust drops the acks first.
+
+        Whatever becomes of that commit, Faust must hear that they are gone.
+        """
         await self.transport.on_revoking()
-        await self.commit()
+        with contextlib.suppress(KafkaError, TimeoutError):
+            await asyncio.wait_for(self.commit(), _LAST_COMMIT_S)
         self._expected.clear()
         self._buffered_partitions.clear()
         await super().on_partitions_revoked(revoked)

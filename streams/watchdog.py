@@ -19,7 +19,8 @@ STALLED = 71
 
 def end_process(reason: str) -> None:
     """Say why, show where every thread stands, end at once."""
-    print(f"worker stalled: {reason}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"worker stalled: {reason}\n")
+    sys.stderr.flush()
     faulthandler.dump_traceback(file=sys.__stderr__ or sys.stderr, all_threads=True)
     os._exit(STALLED)
 

@@ -23,7 +23,7 @@ from streams.core.events import STARTED
 from streams.core.facts import CLOSED
 from streams.core.groups import Group, GroupBook
 from streams.decode import DeadValue, Decoded, decode_chunk
-from streams.event_rows import PendingRows, events_table
+from streams.event_rows import PendingRows
 from streams.expiry import expirations
 from streams.lookup import Lookup
 from streams.ports import Batch, Outgoing
@@ -90,64 +90,69 @@ class Worker:
         self._stitch(chunk.tp, decoded, now_ms)
 
     def _stitch(self, tp: TopicPartition, d: Decoded, now_ms: int) -> None:
+        """Give every event to the book; starts of 1.6 first, so that its groups stay simple."""
+        add_direct = self._book.add_direct
+        partition = tp.partition
+        homes: list[Session | Group | None] = [None] * len(d.events)
+        known: list[int] = []
+        later: list[int] = []
+        for i, (event, core) in enumerate(zip(d.events, d.cores, strict=True)):
+            if core is None:
+                continue
+            transaction_id = event.transaction_id
+            if event.protocol == "ocpp1.6":
+                later.append(i)
+            elif transaction_id:
+                home = add_direct(
+                    event.tenant,
+                    event.station_id,
+                    transaction_id,
+                    event.protocol,
+                    core,
+                    partition,
+                    now_ms,
+                )
+                if home is None:
+                    known.append(i)
+                else:
+                    homes[i] = home
+        if later:
+            self._stitch16(d, later, homes, known, partition, now_ms)
         rows = self._pending.get(tp)
         if rows is None:
-            rows = self._pending[tp] = PendingRows(tp.topic, tp.partition)
-        add_direct = self._book.add_direct
-        later: list[int] = []
-        for i, event in enumerate(d.events):
-            core = d.cores[i]
-            home: Session | Group | None = None
-            if core is not None:
-                transaction_id = event.transaction_id
-                if event.protocol == "ocpp1.6":
-                    if core.kind != STARTED:
-                        later.append(i)
-                        continue
-                    home = self._groups.add_start(
-                        event.tenant,
-                        event.station_id,
-                        transaction_id or "",
-                        core,  # type: ignore[arg-type]  # its kind says Started
-                        tp.partition,
-                        now_ms,
-                    )
-                    if home is None:
-                        continue
-                elif transaction_id:
-                    home = add_direct(
-                        event.tenant,
-                        event.station_id,
-                        transaction_id,
-                        event.protocol,
-                        core,
-                        tp.partition,
-                        now_ms,
-                    )
-                    if home is None:
-                        continue
-            _keep(rows, d, i, home)
-        for i in later:
-            self._stitch16(rows, d, i, tp.partition, now_ms)
+            rows = self._pending[tp] = PendingRows(tp.topic, partition)
+        rows.take(d, homes, known)
 
-    def _stitch16(
-        self, rows: PendingRows, d: Decoded, i: int, partition: int, now_ms: int
+    def _stitch16(  # fills the caller's lists
+        self,
+        d: Decoded,
+        later: list[int],
+        homes: list[Session | Group | None],
+        known: list[int],
+        partition: int,
+        now_ms: int,
     ) -> None:
-        """1.6 events that are no start; connector 0 is the main meter and no session's."""
-        event, core = d.events[i], d.cores[i]
-        home: Group | None = None
-        if core is not None and event.connector_id != 0:
-            home = self._groups.add(
+        """1.6 events; connector 0 is the main meter and no session's."""
+        groups = self._groups
+        starts = [i for i in later if d.cores[i].kind == STARTED]  # type: ignore[union-attr]  # never None here
+        others = [i for i in later if d.cores[i].kind != STARTED]  # type: ignore[union-attr]  # never None here
+        for i in (*starts, *others):
+            event, core = d.events[i], d.cores[i]
+            if core is None or event.connector_id == 0:
+                continue
+            add = groups.add_start if core.kind == STARTED else groups.add
+            home = add(
                 event.tenant,
                 event.station_id,
                 event.transaction_id or "",
-                core,
+                core,  # type: ignore[arg-type]  # its kind chose the method
                 partition,
                 now_ms,
             )
             if home is None:
-                return
-        _keep(rows, d, i, home)
+                known.append(i)
+            else:
+                homes[i] = home
 
     def wants_flush(self, now_ms: int) -> bool:
         """True when enough events or time have gathered, or something is due."""
@@ -213,7 +218,7 @@ class Worker:
 
     def _event_rows(self, batch: Batch) -> None:
         for rows in self._pending.values():
-            if rows.events:
+            if rows.tables:
                 homes = [
                     None
                     if home is None
@@ -222,7 +227,7 @@ class Worker:
                     else self._groups.home_of(home, core)
                     for home, core in zip(rows.homes, rows.cores, strict=True)
                 ]
-                batch.tables.append(("events", events_table(rows, homes)))
+                batch.tables.append(("events", rows.table(homes)))
         self._pending = {}
         self._moves = [
             Reassignment(
@@ -324,9 +329,7 @@ class Worker:
         self._book.forget(numbers.__contains__)
         self._groups.forget(numbers.__contains__)
         self._derived = [d for d in self._derived if d.session.station.partition not in numbers]
-        self._closed = deque(
-            (t, s) for t, s in self._closed if s.station.partition not in numbers
-        )
+        self._closed = deque((t, s) for t, s in self._closed if s.station.partition not in numbers)
 
     def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Nothing to prepare: sessions of new partitions are looked up when they speak."""
@@ -337,15 +340,6 @@ class Worker:
     def positions(self) -> Mapping[TopicPartition, int]:
         """Next offset to be accepted, for the status row."""
         return dict(self._positions)
-
-
-def _keep(rows: PendingRows, d: Decoded, i: int, home: Session | Group | None) -> None:
-    rows.events.append(d.events[i])
-    rows.cores.append(d.cores[i])
-    rows.times.append(d.times[i])
-    rows.offsets.append(d.offsets[i])
-    rows.indexes.append(d.indexes[i])
-    rows.homes.append(home)
 
 
 def _dlq_headers(tp: TopicPartition, dead: DeadValue) -> tuple[tuple[str, bytes], ...]:

@@ -46,4 +46,3 @@ def load_files(
     typer.echo(f"{done.stations:,} stations and {done.tariffs:,} tariffs: revision {done.revision}")
     for note in done.notes:
         typer.echo(f"note: {note}")
-

@@ -47,7 +47,7 @@ def reading(settings: Settings) -> Store:
     return connect(Address(url, user, password), guarded=True)
 
 
-def report(  # noqa: PLR0917  # typer passes by name
+def report(  # typer passes by name
     name: Annotated[str | None, typer.Argument(help="Which report; without: the list.")] = None,
     since: Annotated[
         str | None, typer.Option("--from", help="First date or instant, in --tz.")

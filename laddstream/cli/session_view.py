@@ -109,12 +109,19 @@ def _part(console: Console, title: str, rows: list[Row], columns: str) -> None:
     used = [c for c in columns.split() if any(row[c] not in (None, "", []) for row in rows)]
     table = Table(box=None, pad_edge=False)
     for column in used:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in {"timestamp", "slice_start"})
     for row in rows[:_MAX_SHOWN]:
-        table.add_row(*(Text(_text(row[column])) for column in used))
+        table.add_row(*(Text(_short(column, row[column])) for column in used))
     console.print(table)
     if len(rows) > _MAX_SHOWN:
         console.print(f"… {len(rows) - _MAX_SHOWN:,} more: --json has all of them")
+
+
+def _short(column: str, value: Value) -> str:
+    text = _text(value)
+    if column in {"timestamp", "slice_start"}:
+        return text.replace("T", " ").removesuffix("Z").removesuffix(".000")
+    return text
 
 
 def _text(value: Value) -> str:

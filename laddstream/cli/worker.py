@@ -20,9 +20,11 @@ def register(app: typer.Typer) -> None:
 def worker() -> None:
     """Read events from Kafka, stitch sessions and write them, until Ctrl-C or SIGTERM.
 
-    Start one a processor core; they share the partitions. Exit status: 0 after a clean stop,
-    3 where Kafka or ClickHouse cannot be reached at the start, 70 after an unforeseen error
-    and 71 after a stall: a supervisor starts it again, and nothing is lost or counted twice.
+    Start one a processor core; they share the partitions.
+
+    Exit status: 0 after a clean stop, 3 where Kafka cannot be reached at first,
+    70 after an unforeseen error, 71 after a stall. After 70 and 71 start it
+    again: nothing is lost, nothing is counted twice.
     """
     from laddstream import services  # noqa: PLC0415 - loading these takes a second
     from streams.sink.clickhouse import ClickHouseSink  # noqa: PLC0415

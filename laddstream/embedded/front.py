@@ -12,7 +12,8 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from contextlib import closing, contextmanager
+import socket
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 OWN_BODY_LIMIT = 1 << 30
 GUEST_BODY_LIMIT = 1 << 20
 GUEST_WAIT_S = 10.0
+LINGER_S = 2.0
 
 _UNSTREAMABLE = 36
 _LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])?(:\d+)?", re.IGNORECASE)
@@ -49,6 +51,17 @@ class Handler(BaseHTTPRequestHandler):
     _query_id = ""
     _streaming: Encoder | None = None
     _tag = ""
+    _unread = False
+
+    def finish(self) -> None:
+        """Let a client that is still sending a refused body finish, or it never sees why."""
+        if self._unread:
+            with suppress(OSError):
+                self.connection.shutdown(socket.SHUT_WR)
+                self.connection.settimeout(LINGER_S)
+                while self.connection.recv(wire.PIECE):
+                    pass
+        super().finish()
 
     def do_GET(self) -> None:
         """A reading statement in the URL, or a health check."""
@@ -86,6 +99,9 @@ class Handler(BaseHTTPRequestHandler):
             self._fail(error)
         except (OSError, EOFError):
             self.close_connection = True
+        except Exception:  # noqa: BLE001  the client must hear of a defect too
+            _LOG.exception("a defect of the store, request %s", self._query_id)
+            self._fail(failure(1001, "the store failed, see its log", "STD_EXCEPTION"))
 
     def _route(self, *, may_write: bool) -> None:
         url = urlsplit(self.path)
@@ -105,9 +121,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _query(self, params: dict[str, str], *, may_write: bool) -> None:
         headers = self.headers
-        self.close_connection = True  # until the body has been read
+        self.close_connection = self._unread = True
         trusted = authenticate(headers, params, self.server.secret)
         body = self._body(OWN_BODY_LIMIT if trusted else GUEST_BODY_LIMIT)
+        self._unread = False
         self.close_connection = headers.get("Connection", "").lower() == "close" or (
             self.request_version == "HTTP/1.0"
         )
@@ -147,7 +164,7 @@ class Handler(BaseHTTPRequestHandler):
         """The session's connection or a fresh one, set up for this job."""
         name = params.get("session_id", "")
         if name and job.trusted:
-            timeout = min(float(params.get("session_timeout") or 60), 3600.0)
+            timeout = _session_timeout(params.get("session_timeout") or "60")
             must_exist = params.get("session_check") == "1"
             with (
                 self.server.sessions.use(name, timeout, must_exist=must_exist) as session,
@@ -304,6 +321,12 @@ def _prepare(connection: Connection, job: Job, database: str) -> None:
         name = database.replace("\\", "\\\\").replace("`", "\\`")
         connection.execute(f"USE `{name}`", "Null", {})
     connection.set(job.settings)
+
+
+def _session_timeout(text: str) -> float:
+    if not text.isdecimal() or len(text) > 9:
+        raise failure(374, f"Invalid session timeout: '{text[:20]}'", "INVALID_SESSION_TIMEOUT")
+    return min(float(text), 3600.0)
 
 
 def _describe(job: Job) -> dict[str, str]:

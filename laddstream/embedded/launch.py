@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from laddstream.embedded.process import Running, all_running, running
+from laddstream.embedded.process import Running, alive, all_running, running
 from laddstream.settings import Settings
 from schemas.errors import UnavailableError, UserError
 
@@ -31,8 +31,8 @@ class Plan:
 def launch(settings: Settings, plan: Plan, *, follow: bool = False) -> list[Running]:
     """Run the stack in a process of its own and return when it is ready.
 
-    With `follow` it ends when this process does, however that ends. Raises UserError or UnavailableError with the
-    supervisor's own words where it does not come up.
+    With `follow` it ends when this process does, however that ends. Raises UserError or
+    UnavailableError with the supervisor's own words where it does not come up.
     """
     refuse_second(settings)
     argv = [sys.executable, "-m", "laddstream.embedded.stack", "--workers", str(plan.workers)]
@@ -48,11 +48,9 @@ def launch(settings: Settings, plan: Plan, *, follow: bool = False) -> list[Runn
         if ended:
             lines = path.read_text(errors="replace").strip().splitlines()
             said = lines[-1].removeprefix("error: ") if lines else f"see {path}"
-            raise (
-                UserError
-                if os.waitstatus_to_exitcode(status) == UserError.exit_code
-                else UnavailableError
-            )(f"the stack did not start: {said}")
+            is_use = os.waitstatus_to_exitcode(status) == UserError.exit_code
+            kind = UserError if is_use else UnavailableError
+            raise kind(f"the stack did not start: {said}")
         if time.monotonic() > until:
             os.kill(pid, signal.SIGTERM)
             raise UnavailableError(f"the stack did not become ready, see {path}.")
@@ -70,7 +68,7 @@ def shut(settings: Settings, seconds: float = 60.0) -> bool:
         return False
     os.kill(found.pid, signal.SIGTERM)
     until = time.monotonic() + seconds
-    while running(settings.run_dir, SUPERVISOR) is not None:
+    while alive(found):
         if time.monotonic() > until:
             raise UnavailableError(f"process {found.pid} does not end; kill it with `kill -9`.")
         time.sleep(0.1)

@@ -120,12 +120,17 @@ class Watch:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._watched))
-                poll = select.poll()
-                for descriptor in self._watched:
-                    poll.register(descriptor, gone)
+                polled = dict(self._watched)
+            poll = select.poll()
+            for descriptor in polled:
+                poll.register(descriptor, gone)
             for descriptor, _ in poll.poll(250):
+                tag = polled[descriptor]
                 with self._changed:
-                    tag = self._watched.pop(descriptor, None)
-                if tag:
+                    # Meanwhile the number may belong to another connection.
+                    is_same = self._watched.get(descriptor) == tag
+                    if is_same:
+                        del self._watched[descriptor]
+                if is_same:
                     _LOG.info("the client of %s went away, it is cancelled", tag)
                     self._engine.kill(tag)

@@ -31,14 +31,14 @@ class Session:
     def remember(self, word: str, statement: str) -> None:
         """Note a successful SET or USE, so that a request's own settings can be undone."""
         if word == "SET":
-            self.settings.append(statement)
+            self.settings = [s for s in self.settings if s != statement] + [statement]
         elif word == "USE":
             self.database = statement.strip().rstrip(";").split(None, 1)[1].strip(' `"')
 
     def restore(self, changed: Iterable[str]) -> None:
         """Undo what one request set for itself."""
-        for name in changed:
-            self.connection.execute(f"SET {name} = DEFAULT", "Null", {})
+        defaults = ", ".join(f"{name} = DEFAULT" for name in changed)
+        self.connection.execute(f"SET {defaults}", "Null", {})
         for statement in self.settings:
             self.connection.execute(statement, "Null", {})
 

@@ -76,10 +76,12 @@ def _meant(state: StationState, stop: Stop) -> tuple[Transaction16 | None, bool]
     can only mean one whose own id was never told.
     """
     known = list(state.connectors.values())
-    if stop.has_id:
-        for each in known:
-            if each.transaction_id == stop.transaction_id:
-                return each, True
+    named_so = [
+        each for each in known if stop.has_id and each.transaction_id == stop.transaction_id
+    ]
+    for each in named_so:
+        if each.stop is None or each.stop == stop.key:
+            return each, True
     running = [each for each in known if each.stop == stop.key] or [
         each
         for each in known
@@ -92,7 +94,7 @@ def _meant(state: StationState, stop: Stop) -> tuple[Transaction16 | None, bool]
     for candidates in (told, same, running):
         if len(candidates) == 1:
             return candidates[0], False
-    return None, False
+    return (named_so[0], True) if named_so else (None, False)
 
 
 def _sampled(found: Transaction16, stop: Stop) -> bool | None:

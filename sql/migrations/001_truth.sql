@@ -40,7 +40,9 @@ CREATE TABLE IF NOT EXISTS events
         ifNull(evse_id, -1), ifNull(connector_id, -1), transaction_id, ifNull(seq_no, -1),
         context, charging_state, id_token,
         if(protocol = 'import', '', ifNull(toString(meter_wh), '')), ifNull(toString(import_wh), ''), ifNull(toString(export_wh), ''),
-        ifNull(toString(power_w), ''), ifNull(toString(soc_percent), ''), attributes)),
+        ifNull(toString(power_w), ''), ifNull(toString(soc_percent), ''), attributes,
+        arrayStringConcat(arraySort(arrayIntersect(splitByChar(',', flags),
+            ['clock_bad', 'clock_corrected', 'reading_unreadable', 'timestamp_naive'])), ','))),
     INDEX ix_session session_id TYPE bloom_filter GRANULARITY 4
 )
 ENGINE = ReplacingMergeTree(assignment)

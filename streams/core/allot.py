@@ -41,8 +41,15 @@ class Tagged(NamedTuple):
     event: CoreEvent
 
 
-def allot(starts: Iterable[Start], events: Iterable[Tagged]) -> dict[Tagged, UUID | None]:
-    """The session of each event of one station; None where no start claims it."""
+def allot(
+    starts: Iterable[Start],
+    events: Iterable[Tagged],
+    stops: Mapping[UUID, int] | None = None,
+) -> dict[Tagged, UUID | None]:
+    """The session of each event of one station; None where no start claims it.
+
+    `stops`: sessions known to have a stop of their own that is not among `events`, and when.
+    """
     ordered = sorted(starts, key=_start_key)
     by_id: dict[str, list[Start]] = {}
     for start in ordered:
@@ -50,7 +57,7 @@ def allot(starts: Iterable[Start], events: Iterable[Tagged]) -> dict[Tagged, UUI
             by_id.setdefault(transaction_id, []).append(start)
     out: dict[Tagged, UUID | None] = {}
     floating: list[Tagged] = []
-    stopped: dict[UUID, int] = {}
+    stopped: dict[UUID, int] = dict(stops or {})
     for tagged in events:
         candidates = by_id.get(tagged.transaction_id) if tagged.transaction_id else None
         if candidates is None and tagged.transaction_id in UNKNOWN_TRANSACTIONS:

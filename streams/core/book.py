@@ -121,7 +121,7 @@ class Book:
             self.new_stations.append(found)
         return found
 
-    def add_direct(  # noqa: PLR0913  # the hot path: no wrapper object an event
+    def add_direct(  # the hot path: no wrapper object an event
         self,
         tenant: str,
         station_id: str,
@@ -185,7 +185,7 @@ class Book:
         if kind == STARTED:
             if session.start_ts is None or event.ts > session.start_ts:
                 session.start_ts = event.ts
-            session.urgent = session.urgent or session.written_ms == 0
+            session.urgent = True
         elif kind == ENDED:
             session.has_end = session.urgent = True
         elif kind == EXPIRED:

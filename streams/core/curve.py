@@ -100,7 +100,7 @@ def _from_registers(known: _Registers, rated_power_w: int | None) -> Curve:
         points.append((known.end_ts, last))
     elif points and not known.final:
         curve.flags.append("end_inferred")
-    if len(points) > 2 and _is_placeholder(points, rated_power_w):  # noqa: PLR2004  # 0, then two
+    if len(points) > 2 and _is_placeholder(points, rated_power_w):  # 0, then two
         curve.flags.append("placeholder_start")
         del points[0]
     _accumulate(curve, points, closed=last is not None)
@@ -205,7 +205,7 @@ def _interval_curve(start: Started | None, samples: list[Sample]) -> Curve | Non
 
 def _power_curve(start: Started | None, samples: list[Sample]) -> Curve | None:
     powered = [(s.ts, max(0, s.power_mw)) for s in samples if s.power_mw is not None]
-    if len(powered) < 2:  # noqa: PLR2004  # an integral needs two ends
+    if len(powered) < 2:  # an integral needs two ends
         return None
     points: list[Point] = [(powered[0][0], 0)]
     for (t0, p0), (t1, p1) in zip(powered, powered[1:], strict=False):

@@ -45,7 +45,9 @@ def derive(
     until_ms = end.ts if end is not None else last_ms
     stated = end.energy_mwh if end is not None else None
     energy = _energy(curve, stated)
-    spans, by_state = _spans(ordered, curve, first_ms if started_ms is None else started_ms, until_ms)
+    spans, by_state = _spans(
+        ordered, curve, first_ms if started_ms is None else started_ms, until_ms
+    )
     evidence = Evidence(
         ordered=ordered,
         curve=curve,
@@ -77,9 +79,13 @@ def derive(
         stop_reason=end.reason if end is not None else "",
         energy_mwh=energy,
         export_mwh=_export(ordered.samples),
-        meter_start_mwh=start.meter_mwh if start is not None and stated is not None else curve.first_mwh,
+        meter_start_mwh=start.meter_mwh
+        if start is not None and stated is not None
+        else curve.first_mwh,
         meter_stop_mwh=end.meter_mwh if end is not None and stated is not None else curve.last_mwh,
-        max_power_mw=max((s.power_mw for s in ordered.samples if s.power_mw is not None), default=None),
+        max_power_mw=max(
+            (s.power_mw for s in ordered.samples if s.power_mw is not None), default=None
+        ),
         charging_ms=total_ms(spans, CHARGING),
         idle_ms=total_ms(spans, IDLE),
         suspended_evse_ms=total_ms(spans, SUSPENDED_EVSE),
@@ -115,4 +121,3 @@ def _export(samples: list[Sample]) -> int:
                 total += value - last
             last = value
     return total
-

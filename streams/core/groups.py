@@ -30,20 +30,37 @@ PROTOCOL = "ocpp1.6"
 class Group:
     """Everything a station said under one transaction id ('' = none)."""
 
-    __slots__ = ("events", "seen", "starts", "station", "transaction_id")
+    __slots__ = ("allotted", "end_ts", "events", "seen", "starts", "station", "transaction_id")
 
     def __init__(self, station: StationGroups, transaction_id: str) -> None:
         self.station = station
         self.transaction_id = transaction_id
         self.events: set[CoreEvent] = set()
         self.seen: set[int] = set()
+        self.end_ts: int | None = None
+        self.allotted = False
+        """Some of its events have a remembered home, which may differ from the only start."""
         self.starts: dict[UUID, Session] = {}
+
+    def add(self, event: CoreEvent) -> None:
+        """Take an event in; the latest stop is remembered."""
+        self.events.add(event)
+        if event.kind == ENDED:
+            self.end_ts = max(event.ts, self.end_ts or event.ts)
+
+    def only(self) -> Session | None:
+        """The one session all events of this id belong to, where that is certain."""
+        if len(self.starts) != 1:
+            return None
+        (session,) = self.starts.values()
+        return session if len(session.transaction_ids) == 1 else None
 
 
 class StationGroups:
     """The 1.6 memory of one station, and what it wants from the store."""
 
     __slots__ = (
+        "float_until",
         "groups",
         "homes",
         "sessions",
@@ -61,6 +78,8 @@ class StationGroups:
         self.sessions: dict[UUID, Session] = {}
         self.started: dict[UUID, Started] = {}
         self.homes: dict[Tagged, UUID | None] = {}
+        self.float_until = -1
+        """Latest event without a usable transaction id: a later start cannot change its home."""
         self.wanted_ids: set[str] = set()
         self.wanted_from = self.wanted_to = 0
         self.window: tuple[int, int] = (0, 0)
@@ -91,7 +110,7 @@ class GroupBook:
         self.tangled: dict[StationGroups, None] = {}
         self.moved: list[Moved] = []
 
-    def add(  # noqa: PLR0913  # the hot path: no wrapper object an event
+    def add(  # the hot path: no wrapper object an event
         self,
         tenant: str,
         station_id: str,
@@ -105,26 +124,27 @@ class GroupBook:
         if event in group.events or (group.seen and hash(event) in group.seen):
             self._book.duplicates += 1
             return None
-        group.events.add(event)
+        group.add(event)
         for known in group.starts.values():
             if known.packed or len(known.transaction_ids) != 1:
                 self.unpack(known)
         if len(group.starts) != 1 or group.station in self.tangled:
             self._tangle(group.station)
             if transaction_id in UNKNOWN_TRANSACTIONS:
+                group.station.float_until = max(group.station.float_until, event.ts)
                 self._want_window(group.station, event.ts)
             return group
         (session,) = group.starts.values()
         session.events.add(event)
         self._book.notice(session, event)
-        if event.kind == ENDED and not UNKNOWN_TRANSACTIONS.isdisjoint(group.station.groups):
+        if event.kind == ENDED and (session.start_ts or 0) <= group.station.float_until:
             self._tangle(group.station)
         if not session.dirty_since:
             session.dirty_since = now_ms
             self._book.dirty[session] = None
         return group
 
-    def add_start(  # noqa: PLR0913  # the hot path: no wrapper object an event
+    def add_start(  # the hot path: no wrapper object an event
         self,
         tenant: str,
         station_id: str,
@@ -162,7 +182,7 @@ class GroupBook:
         self._book.notice(session, event)
         self._book.touch(session, now_ms)
         alone = len(group.starts) == 1 and len(session.transaction_ids) == 1
-        if group.events or not alone or not UNKNOWN_TRANSACTIONS.isdisjoint(groups.groups):
+        if group.events or not alone or event.ts <= groups.float_until:
             self._tangle(groups)
         return session
 
@@ -172,6 +192,7 @@ class GroupBook:
             (only,) = group.starts
             for event in group.events:
                 group.station.homes.setdefault(Tagged(group.transaction_id, event), only)
+            group.allotted = True
 
     def _station(self, tenant: str, station_id: str, partition: int) -> StationGroups:
         station = self._book.station((tenant, station_id), partition)
@@ -252,19 +273,21 @@ class GroupBook:
                 continue
             if event in group.events:
                 self._book.duplicates += 1
-            group.events.add(event)
+            group.add(event)
+            if transaction_id in UNKNOWN_TRANSACTIONS:
+                groups.float_until = max(groups.float_until, event.ts)
             groups.homes[Tagged(transaction_id, event)] = mine.session_id
+            group.allotted = True
         if mine.superseded and not mine.closed:
             self._book.touch(mine)
         self._tangle(groups)
 
-    def merge_floating(
-        self, station: Station, tagged: Iterable[tuple[str, CoreEvent]]
-    ) -> None:
+    def merge_floating(self, station: Station, tagged: Iterable[tuple[str, CoreEvent]]) -> None:
         """Stored events that no session claimed become known again."""
         groups = station.groups = station.groups or StationGroups(station)
         for transaction_id, event in tagged:
-            groups.group(transaction_id).events.add(event)
+            groups.group(transaction_id).add(event)
+            groups.float_until = max(groups.float_until, event.ts)
             groups.homes.setdefault(Tagged(transaction_id, event), None)
         self._tangle(groups)
 
@@ -280,9 +303,27 @@ class GroupBook:
             for sid, started in groups.started.items()
             if not groups.sessions[sid].packed
         ]
-        tags = [Tagged(g.transaction_id, e) for g in groups.groups.values() for e in g.events]
-        members: dict[UUID, set[CoreEvent]] = {s.session_id: {s.started} for s in starts}
-        for tag, home in allot(starts, tags).items():
+        tags: list[Tagged] = []
+        stops: dict[UUID, int] = {}
+        own: dict[UUID, Group] = {}
+        for group in groups.groups.values():
+            session = group.only()
+            if session is None:
+                tags.extend(Tagged(group.transaction_id, e) for e in group.events)
+                group.allotted = True
+                continue
+            if group.allotted:
+                self._come_home(group, session)
+            if not session.packed:
+                own[session.session_id] = group
+                if group.end_ts is not None:
+                    stops[session.session_id] = group.end_ts
+        members: dict[UUID, set[CoreEvent]] = {}
+        for tag in tags:
+            before = groups.homes.get(tag)
+            if before is not None:
+                members[before] = set()
+        for tag, home in allot(starts, tags, stops).items():
             target = home
             if home is None and tag.transaction_id not in UNKNOWN_TRANSACTIONS:
                 target = self._orphan(groups, tag.transaction_id)
@@ -292,8 +333,25 @@ class GroupBook:
                 self.moved.append(Moved(groups.station, tag, target))
             groups.homes[tag] = target
         for session in list(groups.sessions.values()):
-            if not session.packed:
-                self._replace(session, members.get(session.session_id, set()), now_ms)
+            sid = session.session_id
+            untouched = sid in own and sid not in members
+            if session.packed or (untouched and own[sid].events <= session.events):
+                continue
+            events = members.get(sid, set())
+            if sid in groups.started:
+                events.add(groups.started[sid])
+            if sid in own:
+                events |= own[sid].events
+            self._replace(session, events, now_ms)
+
+    def _come_home(self, group: Group, session: Session) -> None:
+        """Events once allotted elsewhere belong to the only start their id has now."""
+        group.allotted = False
+        for event in group.events:
+            tag = Tagged(group.transaction_id, event)
+            before = group.station.homes.pop(tag, None)
+            if before is not None and before != session.session_id:
+                self.moved.append(Moved(group.station.station, tag, session.session_id))
 
     def _orphan(self, groups: StationGroups, transaction_id: str) -> UUID:
         """The provisional session of events whose start is not known."""

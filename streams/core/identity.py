@@ -23,7 +23,7 @@ def transaction_session_id(tenant: str, station_id: str, transaction_id: str) ->
     return uuid5(NAMESPACE, _SEPARATOR.join((tenant, station_id, transaction_id)))
 
 
-def start_session_id(  # noqa: PLR0913  # the six facts that identify a 1.6 start
+def start_session_id(  # the six facts that identify a 1.6 start
     tenant: str,
     station_id: str,
     connector_id: int | None,

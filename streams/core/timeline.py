@@ -43,9 +43,7 @@ def spans_from_states(
     return tuple(spans)
 
 
-def spans_from_energy(
-    points: list[Point], started_ms: int, ended_ms: int
-) -> tuple[Span, ...]:
+def spans_from_energy(points: list[Point], started_ms: int, ended_ms: int) -> tuple[Span, ...]:
     """Spans where no state was ever reported: charging is where energy flowed."""
     spans: list[Span] = []
     at = started_ms

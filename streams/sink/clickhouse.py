@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -23,6 +24,9 @@ PINNED = {
     "deduplicate_blocks_in_dependent_materialized_views": 1,
 }
 """Server defaults drift between versions; the truth path must not."""
+
+_INSERT = {**PINNED, "optimize_on_insert": 0}
+"""Rows are replaced at merge and by FINAL; doing it in the insert too costs CPU for nothing."""
 
 _QUERY = {"max_query_size": 64 * 1024 * 1024, "max_execution_time": 120}
 _KEYS_A_QUERY = 2_000
@@ -62,24 +66,26 @@ class ClickHouseSink:
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Upsert rows into one table, durable on return."""
-        self._guarded(lambda c: c.insert_arrow(table, rows, settings=dict(PINNED)))
+        self._guarded(lambda c: c.insert_arrow(table, rows, settings=_INSERT))
 
     def reassign(self, moves: Sequence[Reassignment]) -> None:
         """Write the moved events again, with their new session and a higher assignment."""
+        times: dict[tuple[Owner, str, str, UUID], set[int]] = {}
         for m in moves:
-            where = (
-                f"tenant = {format_str(m.owner[0])} AND station_id = {format_str(m.owner[1])} "
-                f"AND timestamp = fromUnixTimestamp64Milli({m.timestamp_ms}, 'UTC') "
-                f"AND type = {format_str(m.type)} AND protocol = 'ocpp1.6' "
-                f"AND transaction_id = {format_str(m.transaction_id)} "
-                f"AND session_id != toUUID('{m.session_id}')"
-            )
+            key = (m.owner, m.transaction_id, m.type, m.session_id)
+            times.setdefault(key, set()).add(m.timestamp_ms)
+        for (owner, transaction_id, kind, session_id), instants in times.items():
+            ticks = ",".join(f"fromUnixTimestamp64Milli({t}, 'UTC')" for t in sorted(instants))
             sql = (
                 "INSERT INTO events SELECT * REPLACE("
-                f"toUUID('{m.session_id}') AS session_id, assignment + 1 AS assignment) "
-                f"FROM events FINAL WHERE {where}"
+                f"toUUID('{session_id}') AS session_id, assignment + 1 AS assignment) "
+                f"FROM events FINAL WHERE tenant = {format_str(owner[0])} "
+                f"AND station_id = {format_str(owner[1])} AND timestamp IN ({ticks}) "
+                f"AND type = {format_str(kind)} AND protocol = 'ocpp1.6' "
+                f"AND transaction_id = {format_str(transaction_id)} "
+                f"AND session_id != toUUID('{session_id}')"
             )
-            self._guarded(lambda c, sql=sql: c.command(sql, settings=dict(PINNED)))  # type: ignore[misc]  # bound now
+            self._guarded(partial(Client.command, cmd=sql, settings={**PINNED, **_QUERY}))
 
     def stations(self, owners: Collection[Owner]) -> list[StoredStation]:
         """What is stored of these stations; stations without any session are left out."""

@@ -13,6 +13,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from streams.catalogue import Catalogue
+from streams.convert import CORE_FLAGS
 from streams.core.identity import NIL
 from streams.sink.port import Owner, Reassignment, StoredSession, StoredStation
 
@@ -101,8 +102,10 @@ class MemorySink:
         for s in self._sessions():
             low, high = windows.get(s.owner, (1, 0))
             by_id = bool(set(wanted.get(s.owner, ())) & set(s.transaction_ids))
-            if s.protocol == "ocpp1.6" and s.status != "released" and (
-                by_id or (s.last_event_ms >= low and s.first_event_ms <= high)
+            if (
+                s.protocol == "ocpp1.6"
+                and s.status != "released"
+                and (by_id or (s.last_event_ms >= low and s.first_event_ms <= high))
             ):
                 out.append(s)
         return out
@@ -157,6 +160,7 @@ class MemorySink:
 def _identity(row: Row) -> str:
     """A stand-in for the column's hash: everything but transport facts."""
     parts = [f"{k}={v}" for k, v in sorted(row.items()) if k not in _TRANSPORT]
+    parts.extend(f for f in CORE_FLAGS if f in row["flags"].split(","))
     if row["protocol"] == "import":
         parts = [p for p in parts if not p.startswith("meter_wh=")]
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

@@ -18,7 +18,8 @@ Owner = tuple[str, str]
 @dataclass(frozen=True, slots=True)
 class StoredSession:
     """What a worker must know of a stored row of `sessions`. `number` is -1 where unknown:
-    the EVSE of a 2.x session, else the connector."""
+    the EVSE of a 2.x session, else the connector.
+    """
 
     tenant: str
     station_id: str
@@ -89,7 +90,8 @@ class Sink(Protocol):
 
     def floating(self, owners: Collection[Owner]) -> Iterable[Mapping[str, Any]]:
         """1.6 readings and stops that no session claims, newest weeks only: the columns of
-        `READ_COLUMNS` and tenant, station_id."""
+        `READ_COLUMNS` and tenant, station_id.
+        """
 
     def silent(self, event_before_ms: int, written_before_ms: int) -> list[StoredSession]:
         """Open sessions whose last event and last write are older than these instants."""

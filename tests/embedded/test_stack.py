@@ -96,6 +96,19 @@ def test_up_status_and_down(home: Path) -> None:
     assert laddstream("down").exit_code == 0
 
 
+@pytest.mark.kafka
+@pytest.mark.skipif(
+    "LADDSTREAM_EMBEDDED_KAFKA_LIBS" not in os.environ,
+    reason="LADDSTREAM_EMBEDDED_KAFKA_LIBS names no jars of Apache Kafka",
+)
+def test_apache_kafka_takes_the_embedded_broker_s_place_and_remembers(home: Path) -> None:
+    for _ in range(2):
+        services_up = {service["name"]: service for service in up()["services"]}
+        assert records_go_through(services_up["broker"]["address"])
+        assert laddstream("down").stdout == "stopped\n"
+    assert list((home / "broker" / "data").glob("charging.events-*"))
+
+
 def records_go_through(bootstrap: str) -> bool:
     value = uuid.uuid4().bytes
     producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True,
@@ -104,9 +117,11 @@ def records_go_through(bootstrap: str) -> bool:
     assert producer.flush(10) == 0
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test"})
     consumer.assign([TopicPartition("charging.events", 3, 0)])
-    record = consumer.poll(10)
+    found = False
+    while not found and (record := consumer.poll(10)) is not None:
+        found = record.value() == value and record.key() == b"default/S1"
     consumer.close()
-    return record is not None and record.value() == value and record.key() == b"default/S1"
+    return found
 
 
 def test_a_killed_store_comes_back_with_its_rows(home: Path) -> None:

@@ -391,6 +391,22 @@ def test_a_table_at_80_columns(mart_address: Address, store: Store) -> None:
 
 
 GOLDEN = """\
+Revenue per station
+                                                 incl.
+station                           currency         VAT  sessions        kWh
+───────────────────────────────────────────────────────────────────────────
+S3                                EUR             0.42         1     10.000
+A station with quite a long name  SEK       123,456.79         1  1,234.568
+S1                                SEK             6.25         1     10.000
+S2                                SEK             1.38         1      2.346
+S1                                                             1      0.000
+
+Total                             several                      5  1,256.914
+ basis: completion · time zone: Europe/Stockholm · 5 rows
+ not in these totals: 1 open, 1 set aside (laddstream report set-aside)
+ several currencies: amounts of different currencies are never added
+ hidden at this width: open, set_aside, amount_excl_vat, drivers (all in
+--format csv)
 """
 
 

@@ -26,9 +26,9 @@ DATABASE = "laddstream"
 START_S = 30
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mart_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
-    """An embedded store of its own, migrated; each test uses a tenant of its own."""
+    """An embedded store for the module, migrated; each test uses a tenant of its own."""
     with running_store(tmp_path_factory.mktemp("store")) as address:
         apply(address, DATABASE)
         yield address
@@ -48,7 +48,11 @@ def running_store(home: Path) -> Iterator[Address]:
             yield Address(url, "default", (home / "run" / "secret").read_text().strip())
         finally:
             process.terminate()
-            process.wait(timeout=START_S)
+            try:
+                process.wait(timeout=START_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
 
 
 def _await_ping(url: str, process: subprocess.Popen[bytes]) -> None:

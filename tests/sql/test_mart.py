@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
@@ -330,3 +331,19 @@ def test_a_session_counts_at_the_instant_of_its_basis(
         {"at": f"2026-03-02T{at}:00.000Z", "state": "counted"},
         {"at": "2026-03-02T10:00:00.000Z", "state": "set_aside"},
     ]
+
+
+def test_the_manual_has_every_view_and_column_as_the_store_has_them(store: Store) -> None:
+    manual = (SQL.parent / "docs" / "mart.md").read_text(encoding="utf-8")
+    columns = rows(
+        store, "SELECT table, name, type, comment FROM system.columns WHERE database = 'mart'"
+    )
+    for part in manual.split("\n## mart.")[1:]:
+        view = part.split("\n", 1)[0]
+        told = [line for line in part.splitlines() if line.startswith("| `")]
+        real = [f"| `{c['name']}` | {c['type']} | {c['comment']} |" for c in columns
+                if c["table"] == view]  # fmt: skip
+        assert told == real, view
+    assert {c["table"] for c in columns} == set(
+        re.findall(r"^## mart\.(\w+)$", manual, re.MULTILINE)
+    )

@@ -7,8 +7,9 @@ FLAT falls into the slice of the start; VAT follows its line.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from streams.core.pricing.tariff import ENERGY, PARKING_TIME, TIME, Component, Tariff
 from streams.core.slices import Slice
@@ -66,19 +67,28 @@ def price(tariff: Tariff, usage: Usage) -> Priced:
 
 def accrue(tariff: Tariff, slices: Sequence[Slice]) -> list[tuple[int, int]]:
     """Per slice (excl, incl) in micro-units; sums equal `price` of the summed usage."""
-    out: list[tuple[int, int]] = []
-    energy = charging = parking = 0
-    excl_done = incl_done = 0
-    for s in slices:
-        energy += s.energy_mwh
-        charging += s.charging_ms
-        parking += s.idle_ms
-        priced = price(tariff, Usage(energy, charging, parking))
-        excl = priced.excl_micro
-        incl = excl + priced.vat_micro
-        out.append((excl - excl_done, incl - incl_done))
-        excl_done, incl_done = excl, incl
-    return out
+    excl = [0] * len(slices)
+    incl = [0] * len(slices)
+    for component in tariff.components:
+        quantities = _cumulative(component, slices)
+        excl_done = incl_done = 0
+        for i, quantity in enumerate(quantities):
+            amount, vat = _amounts(component, quantity)
+            excl[i] += amount - excl_done
+            incl[i] += amount + vat - incl_done
+            excl_done, incl_done = amount, amount + vat
+    return list(zip(excl, incl, strict=True))
+
+
+def _cumulative(component: Component, slices: Sequence[Slice]) -> Iterable[int]:
+    dimension = component.dimension
+    if dimension == ENERGY:
+        return accumulate([s.energy_mwh for s in slices])
+    if dimension == TIME:
+        return accumulate([s.charging_ms for s in slices])
+    if dimension == PARKING_TIME:
+        return accumulate([s.idle_ms for s in slices])
+    return [1] * len(slices)
 
 
 def _quantity(component: Component, usage: Usage) -> int:
@@ -104,6 +114,3 @@ def _amounts(component: Component, quantity: int) -> tuple[int, int]:
     vat = component.vat
     num, den = price_.num * vat.num * count, price_.den * vat.den * unit
     return excl, (2 * num + den) // (2 * den) if num >= 0 else -((-2 * num + den) // (2 * den))
-
-
-

@@ -230,6 +230,13 @@ def test_a_stop_carries_register_reason_and_each_sample_of_its_data() -> None:
     assert content(last)["context"] == "Transaction.End"
 
 
+def test_an_id_used_again_on_another_connector_means_the_start_that_still_runs() -> None:
+    again = start("s2", connectorId=2, timestamp="2026-03-01T14:00:00Z")
+    later = stop(7, "e2", timestamp="2026-03-01T15:00:00Z")
+
+    assert events(start(), started(7), stop(7), again, later)[-1].connector_id == 2
+
+
 @pytest.mark.parametrize("unknown", [-1, 0, 2**63 - 1])
 def test_a_stop_without_a_known_id_keeps_it_and_names_the_only_connector(unknown: int) -> None:
     ended = events(start(), started(), stop(unknown, idTag="TAG"))[-1]

@@ -176,6 +176,21 @@ def test_a_log_that_repeats_itself_adds_nothing_new() -> None:
     assert told(lines + lines) == told(lines)
 
 
+def test_a_log_without_answers_that_repeats_itself_adds_nothing_new() -> None:
+    session = [
+        start("1"),
+        meter({"value": "2000"}, transactionId=7),
+        stop(7, "2"),
+        start("3", timestamp="2026-03-01T14:00:00Z"),
+        stop(8, "4", timestamp="2026-03-01T15:00:00Z"),
+        start("5", timestamp="2026-03-01T16:00:00Z"),
+        stop(-1, "6", timestamp="2026-03-01T17:00:00Z"),
+    ]
+    lines = [line(frame) for frame in session]
+
+    assert told(lines + lines) == told(lines)
+
+
 def test_every_frame_kept_waiting_is_settled_exactly_once_in_any_order() -> None:
     context = Context("acme", "CP1")
     for seed in range(300):

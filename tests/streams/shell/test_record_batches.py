@@ -81,7 +81,7 @@ def flat(found: dict[int, list[Chunk]]) -> list[Record]:
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
 def test_every_codec_gives_the_records_of_getmany(broker: Broker, codec: str) -> None:
     topic = topics.create(broker, 2)
-    topics.fill(broker, topic, 9_000, 2, **{"compression.type": codec})
+    topics.fill(broker, topic, 9_000, 2, {"compression.type": codec})
 
     found = chunks(broker, topic, {0: 0, 1: 0})
 
@@ -94,7 +94,7 @@ def test_reading_begins_in_the_middle_of_a_batch(broker: Broker) -> None:
     if broker.kind == "embedded":
         pytest.skip("the embedded broker's memory engine skips the rest of such a batch")
     topic = topics.create(broker, 1)
-    topics.fill(broker, topic, 1_000, 1, **{"compression.type": "lz4", "linger.ms": 500})
+    topics.fill(broker, topic, 1_000, 1, {"compression.type": "lz4", "linger.ms": 500})
 
     for start in (1, 499, 998, 999, 1_000):
         found = flat(chunks(broker, topic, {0: start}))
@@ -105,7 +105,7 @@ def test_reading_begins_in_the_middle_of_a_batch(broker: Broker) -> None:
 
 def test_small_batches_of_sixteen_partitions_are_joined(broker: Broker) -> None:
     topic = topics.create(broker, 16)
-    topics.fill(broker, topic, 16 * 5_000, 16, **{"batch.num.messages": 50})
+    topics.fill(broker, topic, 16 * 5_000, 16, {"batch.num.messages": 50})
 
     found = chunks(broker, topic, dict.fromkeys(range(16), 0))
 
@@ -118,9 +118,7 @@ def test_small_batches_of_sixteen_partitions_are_joined(broker: Broker) -> None:
 
 def test_a_batch_is_never_cut(broker: Broker) -> None:
     topic = topics.create(broker, 1)
-    topics.fill(
-        broker, topic, 20_000, 1, size=8, **{"compression.type": "lz4", "linger.ms": 1_000}
-    )
+    topics.fill(broker, topic, 20_000, 1, {"compression.type": "lz4", "linger.ms": 1_000}, size=8)
 
     found = chunks(broker, topic, {0: 0})
 

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -104,31 +105,32 @@ def until(condition: Callable[[], object], seconds: float = 40.0) -> None:
         time.sleep(0.05)
 
 
-def test_a_worker_killed_again_and_again_loses_nothing(crew: Crew) -> None:
-    topics.fill(crew.broker, crew.topic, 200_000, 8, size=200, **{"compression.type": "lz4"})
-    everything = dict.fromkeys(PARTITIONS, 25_000)
-    kills = 0
+def wrote_more_than(crew: Crew, records: int) -> bool:
+    return sum(crew.written().values()) > records
 
-    for kills in range(5):  # noqa: B007 - counted on purpose
-        name = f"w{kills}"
+
+def test_a_worker_killed_again_and_again_loses_nothing(crew: Crew) -> None:
+    topics.fill(crew.broker, crew.topic, 200_000, 8, {"compression.type": "lz4"}, size=200)
+    everything = dict.fromkeys(PARTITIONS, 25_000)
+
+    for number in range(2 if crew.broker.kind == "apache" else 3):
+        name = f"w{number}"
         crew.start(name, ACCEPT_S="0.1")
         before = sum(crew.written().values())
-        until(lambda before=before: sum(crew.written().values()) > before + 10_000)
+        until(partial(wrote_more_than, crew, before + 10_000))
         crew.kill(name)
         written, committed = crew.written(), crew.committed()
         assert all(committed[p] <= written[p] for p in PARTITIONS)
-        if sum(written.values()) > 150_000:
-            break
+    assert sum(crew.written().values()) < 200_000
     crew.start("last")
     until(lambda: crew.committed() == everything)
 
-    assert kills >= 2
     assert crew.written() == everything
     assert crew.stop("last") == 0
 
 
 def test_workers_that_join_and_leave_leave_no_gap(crew: Crew) -> None:
-    topics.fill(crew.broker, crew.topic, 100_000, 8, size=200, **{"batch.num.messages": 500})
+    topics.fill(crew.broker, crew.topic, 100_000, 8, {"batch.num.messages": 500}, size=200)
     everything = dict.fromkeys(PARTITIONS, 12_500)
 
     crew.start("a", ACCEPT_S="0.6")
@@ -150,9 +152,9 @@ def test_workers_that_join_and_leave_leave_no_gap(crew: Crew) -> None:
 def test_with_the_sink_down_nothing_is_committed_and_then_all_of_it(crew: Crew) -> None:
     topics.fill(crew.broker, crew.topic, 16_000, 8)
     crew.switch("down", on=True)
-    crew.start("w", LADDSTREAM_WORKER__WATCHDOG_S="3")
+    crew.start("w", LADDSTREAM_WORKER__WATCHDOG_S="2")
     until(lambda: "paused" in crew.said("w"))
-    time.sleep(4)  # longer than the watchdog waits
+    time.sleep(2.5)  # longer than the watchdog waits
     assert crew.committed() == dict.fromkeys(PARTITIONS, 0)
     assert crew.processes["w"].poll() is None
 
@@ -175,11 +177,13 @@ def test_a_clean_stop_commits_everything_that_was_written(crew: Crew) -> None:
     assert crew.said("w") == ""
 
 
-def test_a_stop_is_bounded_though_the_sink_is_down(tansu_crew: Crew) -> None:
+@pytest.mark.parametrize("trouble", ["down", "hang"])
+def test_a_stop_is_bounded_whatever_the_sink_does(tansu_crew: Crew, trouble: str) -> None:
     topics.fill(tansu_crew.broker, tansu_crew.topic, 800, 8)
-    tansu_crew.switch("down", on=True)
+    tansu_crew.switch(trouble, on=True)
     tansu_crew.start("w", STOP_S="1")
-    until(lambda: "paused" in tansu_crew.said("w"))
+    until((tansu_crew.folder / "w.ready").exists)
+    time.sleep(0.5)
 
     assert tansu_crew.stop("w") == 0
 

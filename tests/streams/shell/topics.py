@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -32,11 +32,16 @@ def producer(broker: Broker, **config: object) -> Producer:
     )
 
 
-def fill(  # noqa: PLR0913 - what a topic can differ in
-    broker: Broker, topic: str, count: int, partitions: int, *, size: int = 40, **config: object
+def fill(
+    broker: Broker,
+    topic: str,
+    count: int,
+    partitions: int,
+    config: Mapping[str, object] | None = None,
+    size: int = 40,
 ) -> None:
     """`count` records dealt out over the partitions, every third with a key, some with headers."""
-    out = producer(broker, **{"linger.ms": 20, **config})
+    out = producer(broker, **{"linger.ms": 20, **(config or {})})
     for index in range(count):
         out.produce(
             topic,

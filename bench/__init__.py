@@ -1,0 +1,1 @@
+"""Benchmarks: programs with a ratio to a reference measured in the same run."""
