@@ -151,7 +151,7 @@ def _accept(
     times = parse_times([e.timestamp for e in events])
     odd = {n for n in {e.station_id for e in events} if not n.isprintable()}
     odd |= {n for n in {e.tenant for e in events} if not n.isprintable()}
-    if not odd and not any([type(t) is not int for t in times]):
+    if not odd and all(type(t) is int for t in times):
         try:
             out.cores = [to_core(e, t) for e, t in zip(events, times, strict=True)]  # type: ignore[arg-type]  # all are int
         except ValueError:
@@ -198,7 +198,7 @@ def parse_times(texts: Sequence[str]) -> list[int | Rejection]:
         return []
     joined = "".join(texts).encode()
     count = len(texts)
-    if len(joined) == 24 * count and all([len(t) == 24 for t in texts]):
+    if len(joined) == 24 * count and all(map(_usual_length, texts)):
         grid = np.frombuffer(joined, np.uint8).reshape(count, 24)
         good = _well_formed(grid)
         values = _epoch_ms(grid.astype(np.int64) - 48)
@@ -246,13 +246,14 @@ def _epoch_ms(d: np.ndarray) -> np.ndarray:
         for row in rows.tolist():
             leap = year[row] % 4 == 0 and (year[row] % 100 != 0 or year[row] % 400 == 0)
             longest = (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-            possible[row] = day[row] <= longest[month[row] - 1] and (
-                hour[row] < 24
-                and minute[row] < 60
-                and second[row] < 60
-                and 1971 <= year[row] < 2283
-            )
+            in_day = hour[row] < 24 and minute[row] < 60 and second[row] < 60
+            in_range = in_day and 1971 <= year[row] < 2283
+            possible[row] = in_range and day[row] <= longest[month[row] - 1]
     return np.where(possible, seconds * 1000 + milli, -1)
+
+
+def _usual_length(text: str) -> bool:
+    return len(text) == len(_FORM)
 
 
 def parse_time(text: str) -> int | Rejection:

@@ -6,10 +6,10 @@ of the identity of a row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -37,6 +37,7 @@ from streams.core.identity import NIL
 from streams.decode import Decoded, parse_times
 
 SOC = pa.decimal128(9, 3)
+_SOC_LIMIT = 100_000_000
 _ENCODE = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -82,7 +83,10 @@ def _columns(d: Decoded, topic: str, partition: int) -> pa.Table:
     events, cores = d.events, d.cores
     count = len(events)
     classes = [type(e) for e in events]
-    samples = [c if k is wire.MeterSampled else None for k, c in zip(classes, cores, strict=True)]
+    samples = [
+        cast("Sample", c) if k is wire.MeterSampled else None
+        for k, c in zip(classes, cores, strict=True)
+    ]
     columns = {
         "tenant": _text([e.tenant for e in events]),
         "station_id": _text([e.station_id for e in events]),
@@ -113,17 +117,7 @@ def _columns(d: Decoded, topic: str, partition: int) -> pa.Table:
             ],
             SOC,
         ),
-        "attributes": pa.array(
-            [
-                ""
-                if k is wire.MeterSampled
-                and not (e.other or e.signed_data or c.extra)  # type: ignore[union-attr]  # k says which
-                and e.current_a is None  # type: ignore[union-attr]  # k says which
-                else _attributes(e, c)
-                for e, c, k in zip(events, cores, classes, strict=True)
-            ],
-            pa.string(),
-        ),
+        "attributes": _text([_attributes(e, c) for e, c in zip(events, cores, strict=True)]),
         "flags": _text([",".join(e.flags) if e.flags else "" for e in events]),
         "received_at": times(_received(events)),
         "message_id": _text([e.message_id or "" for e in events]),
@@ -174,12 +168,12 @@ def _meter_mwh(e: WireEvent) -> int | None:
     return None if value is None else wh_to_mwh(value)
 
 
-def _soc(e: Any) -> int | None:
-    text = e.soc_percent
+def _soc(e: WireEvent) -> int | None:
+    text = cast("wire.MeterSampled", e).soc_percent
     if text is None:
         return None
     value = milli("soc_percent", text)
-    return value if value is not None and abs(value) <= 100_000_000 else None
+    return value if value is not None and abs(value) <= _SOC_LIMIT else None
 
 
 def _received(events: Sequence[WireEvent]) -> list[int | None]:
@@ -191,14 +185,20 @@ def _received(events: Sequence[WireEvent]) -> list[int | None]:
 
 
 def _attributes(e: WireEvent, core: CoreEvent | None) -> str:
-    found = _ATTRIBUTES[type(e)](e, core)
+    if isinstance(e, wire.MeterSampled):
+        extra = cast("Sample", core).extra
+        if not (extra or e.other or e.signed_data) and e.current_a is None:
+            return ""
+        found = _sample_attributes(e, extra)
+    elif isinstance(e, wire.SessionEnded):
+        found = _ended_attributes(e, cast("Ended", core))
+    else:
+        found = {n: v for n in _PLAIN.get(type(e), ()) if (v := getattr(e, n)) is not None}
     return _ENCODE(found).decode() if found else ""
 
 
-def _sample_attributes(e: wire.MeterSampled, core: Any) -> Mapping[str, Any] | None:
-    if not (core.extra or e.other or e.signed_data or e.current_a is not None):
-        return None
-    out: dict[str, Any] = {name: wh_text(value) for name, value in core.extra}
+def _sample_attributes(e: wire.MeterSampled, extra: tuple[tuple[str, int], ...]) -> dict[str, Any]:
+    out: dict[str, Any] = {name: wh_text(value) for name, value in extra}
     if e.current_a is not None:
         out["current_a"] = str(e.current_a)
     if e.signed_data:
@@ -208,34 +208,23 @@ def _sample_attributes(e: wire.MeterSampled, core: Any) -> Mapping[str, Any] | N
     return out
 
 
-def _started_attributes(e: wire.SessionStarted, _: Any) -> Mapping[str, Any]:
-    return _known(area=e.area, reservation_id=e.reservation_id, trigger_reason=e.trigger_reason)
-
-
-def _ended_attributes(e: wire.SessionEnded, core: Any) -> Mapping[str, Any]:
-    return _known(
-        reason=e.reason,
-        trigger_reason=e.trigger_reason,
-        energy_wh=None if core.energy_mwh is None else wh_text(core.energy_mwh),
-        paid_micro=core.paid_micro,
-        paid_currency=e.paid_currency,
-    )
-
-
-def _known(**fields: Any) -> Mapping[str, Any]:
+def _ended_attributes(e: wire.SessionEnded, core: Ended) -> dict[str, Any]:
+    fields = {
+        "reason": e.reason,
+        "trigger_reason": e.trigger_reason,
+        "energy_wh": None if core.energy_mwh is None else wh_text(core.energy_mwh),
+        "paid_micro": core.paid_micro,
+        "paid_currency": e.paid_currency,
+    }
     return {name: value for name, value in fields.items() if value is not None}
 
 
-_ATTRIBUTES: dict[type, Callable[[Any, Any], Mapping[str, Any] | None]] = {
-    wire.MeterSampled: _sample_attributes,
-    wire.SessionStarted: _started_attributes,
-    wire.SessionEnded: _ended_attributes,
-    wire.ChargingStateChanged: lambda e, _: _known(trigger_reason=e.trigger_reason),
-    wire.SessionExpired: lambda e, _: _known(session_id=e.session_id, silence_s=e.silence_s),
-    wire.StationStatus: lambda e, _: _known(
-        status=e.status, error_code=e.error_code, vendor_error_code=e.vendor_error_code, info=e.info
-    ),
-    wire.Authorization: lambda e, _: _known(status=e.status),
+_PLAIN: dict[type, tuple[str, ...]] = {
+    wire.SessionStarted: ("area", "reservation_id", "trigger_reason"),
+    wire.ChargingStateChanged: ("trigger_reason",),
+    wire.SessionExpired: ("session_id", "silence_s"),
+    wire.StationStatus: ("status", "error_code", "vendor_error_code", "info"),
+    wire.Authorization: ("status",),
 }
 
 READ_COLUMNS = (

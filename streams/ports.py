@@ -3,7 +3,7 @@
     chunk -> accept()            decode and stitch, CPU only, never blocks, never raises on data
     now and then -> prepare()    closes the open batch: what must be written (or None)
     batch -> write()             blocking I/O, run in a thread; one batch at a time
-    batch -> publish             dead letters and outgoing events are produced and confirmed by the shell
+    batch -> publish             the shell produces dead letters and events, and has them confirmed
     batch -> done()              then the shell acks every chunk up to `batch.acks`
 
 A crash between any two of these replays; replay is harmless.

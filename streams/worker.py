@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pyarrow as pa
 
@@ -19,7 +20,7 @@ from streams.arrow import SECONDS, scaled, times
 from streams.catalogue import Catalogue
 from streams.chunk import Chunk, TopicPartition
 from streams.core.book import Book, Session
-from streams.core.events import STARTED
+from streams.core.events import STARTED, CoreEvent
 from streams.core.facts import CLOSED
 from streams.core.groups import Group, GroupBook
 from streams.decode import DeadValue, Decoded, decode_chunk
@@ -220,11 +221,7 @@ class Worker:
         for rows in self._pending.values():
             if rows.tables:
                 homes = [
-                    None
-                    if home is None
-                    else home.session_id
-                    if isinstance(home, Session)
-                    else self._groups.home_of(home, core)
+                    self._home(home, core)
                     for home, core in zip(rows.homes, rows.cores, strict=True)
                 ]
                 batch.tables.append(("events", rows.table(homes)))
@@ -241,6 +238,11 @@ class Worker:
             if m.session_id is not None and m.tagged.event.kind < len(_TYPE_OF_KIND)
         ]
         self._groups.moved = []
+
+    def _home(self, home: Session | Group | None, core: CoreEvent | None) -> UUID | None:
+        if home is None or core is None:
+            return None
+        return home.session_id if isinstance(home, Session) else self._groups.home_of(home, core)
 
     def _session_rows(
         self, batch: Batch, now_ms: int, stale: list[Session], *, everything: bool

@@ -78,6 +78,7 @@ def report(  # typer passes by name
     out: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Write to this file instead.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Answer a question about sessions, energy and revenue; without NAME: list the reports.
 
@@ -85,6 +86,7 @@ def report(  # typer passes by name
 
     laddstream report revenue --by area --by month --format csv --out revenue.csv
     """
+    fmt = Format.JSON if as_json else fmt
     if name is None:
         _list_reports(fmt)
         return
@@ -113,13 +115,14 @@ def sql(
     out: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Write to this file instead.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run one reading SQL statement: times in UTC, numbers exact.
 
     laddstream sql "SELECT name, comment FROM system.columns WHERE database = 'mart'"
     """
     with closing(reading(Settings())) as store:
-        _emit(render_result(store.fetch(statement), fmt), out)
+        _emit(render_result(store.fetch(statement), Format.JSON if as_json else fmt), out)
 
 
 def session(

@@ -6,6 +6,7 @@ session: total import register, else the sum of phases, else intervals, else pow
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 from streams.core.events import Ended, Sample, Started
@@ -175,7 +176,7 @@ def _origin(start: Started | None, samples: list[Sample]) -> int:
     return start.ts if start is not None else samples[0].ts
 
 
-def _phase_curve(start: Started | None, samples: list[Sample]) -> Curve | None:
+def _phase_curve(_: Started | None, samples: list[Sample]) -> Curve | None:
     names = sorted({n for s in samples for n, _ in s.extra if n in ("l1", "l2", "l3")})
     if not names:
         return None
@@ -203,12 +204,12 @@ def _interval_curve(start: Started | None, samples: list[Sample]) -> Curve | Non
     return Curve(points=points, flags=["intervals_summed"])
 
 
-def _power_curve(start: Started | None, samples: list[Sample]) -> Curve | None:
+def _power_curve(_: Started | None, samples: list[Sample]) -> Curve | None:
     powered = [(s.ts, max(0, s.power_mw)) for s in samples if s.power_mw is not None]
     if len(powered) < 2:  # an integral needs two ends
         return None
     points: list[Point] = [(powered[0][0], 0)]
-    for (t0, p0), (t1, p1) in zip(powered, powered[1:], strict=False):
+    for (t0, p0), (t1, p1) in itertools.pairwise(powered):
         step = (p0 + p1) * max(0, t1 - t0) // 7_200_000
         points.append((max(t1, points[-1][0]), points[-1][1] + step))
     return Curve(points=points, flags=["integrated_from_power"], estimated=True)

@@ -79,10 +79,8 @@ def derive(
         stop_reason=end.reason if end is not None else "",
         energy_mwh=energy,
         export_mwh=_export(ordered.samples),
-        meter_start_mwh=start.meter_mwh
-        if start is not None and stated is not None
-        else curve.first_mwh,
-        meter_stop_mwh=end.meter_mwh if end is not None and stated is not None else curve.last_mwh,
+        meter_start_mwh=curve.first_mwh,
+        meter_stop_mwh=curve.last_mwh,
         max_power_mw=max(
             (s.power_mw for s in ordered.samples if s.power_mw is not None), default=None
         ),

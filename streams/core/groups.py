@@ -303,8 +303,25 @@ class GroupBook:
             for sid, started in groups.started.items()
             if not groups.sessions[sid].packed
         ]
+        tags, own = self._sort_out(groups)
+        stops = {sid: g.end_ts for sid, g in own.items() if g.end_ts is not None}
+        members: dict[UUID, set[CoreEvent]] = {
+            home: set() for tag in tags if (home := groups.homes.get(tag)) is not None
+        }
+        for tag, home in allot(starts, tags, stops).items():
+            target = home
+            if home is None and tag.transaction_id not in UNKNOWN_TRANSACTIONS:
+                target = self._orphan(groups, tag.transaction_id)
+            if target is not None:
+                members.setdefault(target, set()).add(tag.event)
+            if groups.homes.get(tag, target) != target:
+                self.moved.append(Moved(groups.station, tag, target))
+            groups.homes[tag] = target
+        self._refill(groups, members, own, now_ms)
+
+    def _sort_out(self, groups: StationGroups) -> tuple[list[Tagged], dict[UUID, Group]]:
+        """Events whose session must be found, and the groups that are one session's alone."""
         tags: list[Tagged] = []
-        stops: dict[UUID, int] = {}
         own: dict[UUID, Group] = {}
         for group in groups.groups.values():
             session = group.only()
@@ -316,22 +333,16 @@ class GroupBook:
                 self._come_home(group, session)
             if not session.packed:
                 own[session.session_id] = group
-                if group.end_ts is not None:
-                    stops[session.session_id] = group.end_ts
-        members: dict[UUID, set[CoreEvent]] = {}
-        for tag in tags:
-            before = groups.homes.get(tag)
-            if before is not None:
-                members[before] = set()
-        for tag, home in allot(starts, tags, stops).items():
-            target = home
-            if home is None and tag.transaction_id not in UNKNOWN_TRANSACTIONS:
-                target = self._orphan(groups, tag.transaction_id)
-            if target is not None:
-                members.setdefault(target, set()).add(tag.event)
-            if groups.homes.get(tag, target) != target:
-                self.moved.append(Moved(groups.station, tag, target))
-            groups.homes[tag] = target
+        return tags, own
+
+    def _refill(
+        self,
+        groups: StationGroups,
+        members: dict[UUID, set[CoreEvent]],
+        own: dict[UUID, Group],
+        now_ms: int,
+    ) -> None:
+        """Give every session the events it has now: its start, its group's, the allotted."""
         for session in list(groups.sessions.values()):
             sid = session.session_id
             untouched = sid in own and sid not in members

@@ -28,7 +28,7 @@ class Parts:
         self.expiries: list[Expired] = []
         by_kind = (self.samples, self.starts, self.ends, self.changes, self.expiries)
         for event in events:
-            by_kind[event.kind].append(event)  # type: ignore[attr-defined]  # kind names the class
+            by_kind[event.kind].append(event)  # type: ignore[arg-type]  # its kind names the list
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ vehicle requests no power, so SuspendedEVSE (smart charging) is neither charging
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 from streams.core.curve import Point
@@ -47,7 +48,7 @@ def spans_from_energy(points: list[Point], started_ms: int, ended_ms: int) -> tu
     """Spans where no state was ever reported: charging is where energy flowed."""
     spans: list[Span] = []
     at = started_ms
-    for (t0, e0), (t1, e1) in zip(points, points[1:], strict=False):
+    for (t0, e0), (t1, e1) in itertools.pairwise(points):
         begin, end = max(t0, at), min(t1, ended_ms)
         if end <= begin:
             continue

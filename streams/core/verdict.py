@@ -1,4 +1,7 @@
-"""Status, grade, flags, and whether a session is in the standard totals (domain rules 2.3.6, 2.5)."""
+"""Status, grade, flags, and whether a session is in the standard totals.
+
+Sources: domain rules 2.3.6 and 2.5.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +89,7 @@ def _clock_bad(e: Evidence) -> bool:
 
 
 def _quarantine(e: Evidence, state: str) -> str:  # noqa: PLR0911  # a table of reasons, in order
-    if state == status.PENDING or state == status.ORPHAN_STOP:
+    if state in (status.PENDING, status.ORPHAN_STOP):
         return "no_start"
     if state == status.ACTIVE:
         return "not_ended"

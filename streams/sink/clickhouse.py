@@ -131,7 +131,8 @@ class ClickHouseSink:
         for owner, (low, high) in windows.items():
             found = self._sessions(
                 f"(tenant, station_id) IN ({_tuples([owner])}) AND protocol = 'ocpp1.6'"
-                f" AND status != 'released' AND last_event_at >= fromUnixTimestamp64Milli({low}, 'UTC')"
+                " AND status != 'released'"
+                f" AND last_event_at >= fromUnixTimestamp64Milli({low}, 'UTC')"
                 f" AND first_event_at <= fromUnixTimestamp64Milli({high}, 'UTC')"
             )
             out.update((s.session_id, s) for s in found)

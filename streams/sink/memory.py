@@ -167,7 +167,8 @@ def _identity(row: Row) -> str:
 
 
 def _rank(row: Row) -> int:
-    return int(row.get("version", row.get("assignment", 0)))
+    rank: int = row["version"] if "version" in row else row.get("assignment", 0)
+    return rank
 
 
 def _ms(moment: datetime | None) -> int | None:
