@@ -6,17 +6,11 @@ sink for what it does not know, once per flush. The Faust shell drives it.
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import pyarrow as pa
-
-from schemas.errors import Rejection
-from schemas.topics import DLQ_HEADERS
-from streams.arrow import SECONDS, scaled, times
 from streams.catalogue import Catalogue
 from streams.chunk import Chunk, TopicPartition
 from streams.core.book import Book, Session
@@ -27,6 +21,7 @@ from streams.decode import DeadValue, Decoded, decode_chunk
 from streams.event_rows import PendingRows
 from streams.expiry import expirations
 from streams.lookup import Lookup
+from streams.operation_rows import WorkerStatus, dead_letters_table, dlq_headers
 from streams.ports import Batch, Outgoing
 from streams.session_rows import (
     Derived,
@@ -170,6 +165,8 @@ class Worker:
         """Close the open batch: look up what is unknown, derive what is due, build the rows.
 
         A session never written is always due: its row is what a later worker finds it by.
+        Everything that asks the sink comes first and may be repeated; what empties the
+        worker's lists comes after and cannot fail.
         """
         self._started_ms = self._started_ms or now_ms
         batch = Batch()
@@ -179,9 +176,9 @@ class Worker:
         self._lookup.resolve()
         self._groups.untangle(now_ms)
         self._lookup.load_dirty()
+        stale = self._sweep(batch, now_ms)
         had_rows = self._pending_count > 0
         self._event_rows(batch)
-        stale = self._sweep(batch, now_ms)
         self._session_rows(batch, now_ms, stale, everything=not had_rows)
         self._dead_rows(batch)
         self._status_row(batch, now_ms)
@@ -282,40 +279,34 @@ class Worker:
             return
         topic = self._kafka.dead_letter_topic
         for tp, dead in self._dead:
-            headers = _dlq_headers(tp, dead)
-            batch.outgoing.append(Outgoing(topic, dead.key, dead.raw, headers))
-        batch.tables.append(("dead_letters", _dead_table(self._dead)))
+            batch.outgoing.append(Outgoing(topic, dead.key, dead.raw, dlq_headers(tp, dead)))
+        batch.tables.append(("dead_letters", dead_letters_table(self._dead)))
         self._dead = []
 
     def _sweep(self, batch: Batch, now_ms: int) -> list[Session]:
         """Give up silent sessions and find stale rows; the owner of partition 0 does it for all."""
         if now_ms - self._sweep_ms < SWEEP_MS or not any(t.partition == 0 for t in self._positions):
             return []
+        given_up = expirations(self._sink, self._settings, self._kafka.events_topic, now_ms)
+        stale = self._lookup.stale()
         self._sweep_ms = now_ms
-        batch.outgoing.extend(
-            expirations(self._sink, self._settings, self._kafka.events_topic, now_ms)
-        )
-        return self._lookup.stale()
+        batch.outgoing.extend(given_up)
+        return stale
 
     def _status_row(self, batch: Batch, now_ms: int) -> None:
         self._status_ms = now_ms
-        positions = [(f"{tp.topic}-{tp.partition}", at) for tp, at in self._positions.items()]
-        open_sessions = sum(
-            len(c.open) for s in self._book.stations.values() for c in s.connectors.values()
+        status = WorkerStatus(
+            self._worker_id,
+            now_ms,
+            self._started_ms,
+            self._events,
+            self._book.duplicates,
+            self._dead_total,
+            self._book.open_sessions(),
+            len(self._book.dirty),
+            {f"{tp.topic}-{tp.partition}": at for tp, at in self._positions.items()},
         )
-        columns = {
-            "worker_id": pa.array([self._worker_id]),
-            "at": times([now_ms]),
-            "started_at": times([self._started_ms]),
-            "events_total": pa.array([self._events], pa.uint64()),
-            "duplicates_total": pa.array([self._book.duplicates], pa.uint64()),
-            "dead_letters_total": pa.array([self._dead_total], pa.uint64()),
-            "open_sessions": pa.array([open_sessions], pa.uint32()),
-            "dirty_sessions": pa.array([len(self._book.dirty)], pa.uint32()),
-            "cpu_s": scaled([int(time.process_time() * 1000)], SECONDS),
-            "positions": pa.array([positions], pa.map_(pa.string(), pa.int64())),
-        }
-        batch.tables.append(("worker_status", pa.table(columns)))
+        batch.tables.append(("worker_status", status.table()))
 
     # partitions ---------------------------------------------------------------------------
 
@@ -342,38 +333,3 @@ class Worker:
     def positions(self) -> Mapping[TopicPartition, int]:
         """Next offset to be accepted, for the status row."""
         return dict(self._positions)
-
-
-def _dlq_headers(tp: TopicPartition, dead: DeadValue) -> tuple[tuple[str, bytes], ...]:
-    rejection: Rejection = dead.rejection
-    values = {
-        "reason": rejection.reason.value,
-        "detail": rejection.detail,
-        "field": rejection.field,
-        "source_topic": tp.topic,
-        "source_partition": str(tp.partition),
-        "source_offset": str(dead.offset),
-        "source_index": str(dead.index),
-    }
-    return tuple((name, values[name].encode()) for name in DLQ_HEADERS)
-
-
-def _dead_table(dead: list[tuple[TopicPartition, DeadValue]]) -> pa.Table:
-    return pa.table(
-        {
-            "kafka_topic": pa.array([tp.topic for tp, _ in dead]),
-            "kafka_partition": pa.array([tp.partition for tp, _ in dead], pa.int32()),
-            "kafka_offset": pa.array([d.offset for _, d in dead], pa.int64()),
-            "kafka_index": pa.array([d.index for _, d in dead], pa.int32()),
-            "reason": pa.array([d.rejection.reason.value for _, d in dead]),
-            "field": pa.array([d.rejection.field for _, d in dead]),
-            "detail": pa.array([d.rejection.detail for _, d in dead]),
-            "size_bytes": pa.array([len(d.raw) for _, d in dead], pa.uint32()),
-            "kafka_key": pa.array([_readable(d.key or b"") for _, d in dead]),
-            "head": pa.array([_readable(d.raw[:200]) for _, d in dead]),
-        }
-    )
-
-
-def _readable(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")

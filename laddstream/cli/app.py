@@ -6,9 +6,11 @@ import importlib
 import sys
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
-from schemas.errors import LaddstreamError
+from schemas.errors import LaddstreamError, UserError
 
 _GROUPS = ("stack", "worker", "demo", "simulate", "importing", "catalogue", "report", "operations")
 
@@ -32,5 +34,14 @@ def main() -> None:
     try:
         build()()
     except LaddstreamError as error:
-        Console(stderr=True).print(f"[red]error:[/] {error}", highlight=False)
+        _say(str(error))
         sys.exit(error.exit_code)
+    except ValidationError as error:
+        for found in error.errors():
+            name = "__".join(str(part) for part in found["loc"]).upper()
+            _say(f"LADDSTREAM_{name}: {found['msg']}")
+        sys.exit(UserError.exit_code)
+
+
+def _say(text: str) -> None:
+    Console(stderr=True).print(f"[red]error:[/] {escape(text)}", highlight=False)

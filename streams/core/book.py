@@ -227,6 +227,10 @@ class Book:
         session.dirty_since = session.dirty_since or now_ms
         self.dirty[session] = None
 
+    def open_sessions(self) -> int:
+        """Sessions with a start, a known connector and neither end nor successor."""
+        return sum(len(c.open) for s in self.stations.values() for c in s.connectors.values())
+
     def forget(self, gone: Callable[[int], bool]) -> None:
         """Drop every station whose partition is no longer ours."""
         self.stations = {k: s for k, s in self.stations.items() if not gone(s.partition)}
