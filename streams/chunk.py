@@ -16,7 +16,7 @@ class TopicPartition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Consecutive records of one partition.
+    """Consecutive records of one partition; none where it only passes over control records.
 
     `values[i]` and `keys[i]` belong to `offsets[i]`; offsets rise, and may leave gaps where
     a topic was compacted or carries transactions. `next_offset` is where reading goes on:

@@ -41,7 +41,7 @@ may come another way. The identity in sql/migrations/001 names the same."""
 
 
 def _flags(event: wire.WireEvent) -> tuple[str, ...]:
-    return tuple(f for f in CORE_FLAGS if f in event.flags) if event.flags else ()
+    return tuple(f for f in CORE_FLAGS if f in event.flags)
 
 
 def to_core(event: wire.WireEvent, ts: int) -> CoreEvent | None:
@@ -108,7 +108,7 @@ def _sample(e: wire.MeterSampled, ts: int) -> CoreEvent:
         -1 if connector is None else connector,
         -1 if evse is None else evse,
         extra,
-        _flags(e),
+        _flags(e) if e.flags else (),
     )
 
 
@@ -123,7 +123,7 @@ def _started(e: wire.SessionStarted, ts: int) -> CoreEvent:
         _index(e.evse_id),
         e.charging_state or "",
         e.area or "",
-        _flags(e),
+        _flags(e) if e.flags else (),
     )
 
 
@@ -143,7 +143,7 @@ def _ended(e: wire.SessionEnded, ts: int) -> CoreEvent:
         stated,
         micro("paid_amount", e.paid_amount),
         e.paid_currency or "",
-        _flags(e),
+        _flags(e) if e.flags else (),
     )
 
 
@@ -170,7 +170,7 @@ def _state(e: wire.ChargingStateChanged, ts: int) -> CoreEvent:
         e.id_token or "",
         _index(e.connector_id),
         _index(e.evse_id),
-        _flags(e),
+        _flags(e) if e.flags else (),
     )
 
 

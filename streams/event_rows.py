@@ -16,6 +16,7 @@ import msgspec
 import pyarrow as pa
 
 from schemas import wire
+from schemas.errors import Rejection
 from schemas.units import wh_text, wh_to_mwh
 from schemas.wire import WireEvent
 from streams.arrow import WH, scaled, times, uuids
@@ -178,10 +179,16 @@ def _soc(e: WireEvent) -> int | None:
 
 def _received(events: Sequence[WireEvent]) -> list[int | None]:
     """Arrival times; one that cannot be read is a transport fact lost, not a bad event."""
-    texts = [e.received_at or "" for e in events]
-    if not any(texts):
-        return [None] * len(texts)
-    return [t if type(t) is int else None for t in parse_times(texts)]
+    texts = [e.received_at for e in events]
+    if None in texts:
+        given = parse_times([t for t in texts if t is not None])
+        found = iter(given)
+        return [None if t is None else _known(next(found)) for t in texts]
+    return [_known(t) for t in parse_times(cast("list[str]", texts))]
+
+
+def _known(time: int | Rejection) -> int | None:
+    return time if type(time) is int else None
 
 
 def _attributes(e: WireEvent, core: CoreEvent | None) -> str:
@@ -228,7 +235,7 @@ _PLAIN: dict[type, tuple[str, ...]] = {
 }
 
 READ_COLUMNS = (
-    "session_id",
+    "id",
     "transaction_id",
     "type",
     "timestamp_ms",
@@ -246,7 +253,8 @@ READ_COLUMNS = (
     "flags",
     "protocol",
 )
-"""What a sink must give back of a stored event, as text, integers or None, to `core_event`."""
+"""What a sink must give back of a stored event, as text, integers or None, to `core_event`;
+`id` is the session's."""
 
 
 def core_event(row: Mapping[str, Any]) -> CoreEvent:

@@ -119,7 +119,7 @@ class Flow:
             return
         self._worker.accept(chunk, self._outside.now_ms())
         self._records += len(chunk)
-        self._bytes += sum(len(value) for value in chunk.values if value)
+        self._bytes += sum(map(len, filter(None, chunk.values)))
         if not self._writing and (self._full or self._due()):
             await self._flush()
 

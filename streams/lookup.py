@@ -157,7 +157,7 @@ class Lookup:
         found: Iterable[Mapping[str, Any]] = self._sink.events(rows) if rows else ()
         for row in found:
             pair = (row["transaction_id"], core_event(row))
-            out.setdefault(UUID(row["session_id"]), []).append(pair)
+            out.setdefault(UUID(row["id"]), []).append(pair)
         return out
 
 

@@ -39,6 +39,8 @@ class Batch:
     tables: list[tuple[str, object]] = field(default_factory=list)
     outgoing: list[Outgoing] = field(default_factory=list)
     acks: dict[TopicPartition, int] = field(default_factory=dict)
+    notes: object = None
+    """The worker's own, from `prepare` to `write` and `done`."""
 
 
 class StreamWorker(Protocol):
@@ -52,14 +54,17 @@ class StreamWorker(Protocol):
 
     def prepare(self, now_ms: int) -> Batch | None:
         """Close the open batch. May block for look-ups of unknown sessions: run in a thread
-        while no `accept` runs. None when there is nothing to do.
+        while no `accept` runs. None when there is nothing to do. Where it raises, the open
+        batch is whole and the call may be repeated.
         """
 
     def write(self, batch: Batch) -> None:
         """Insert the batch's tables; raises UnavailableError where a retry may help."""
 
     def done(self, batch: Batch, now_ms: int) -> None:
-        """The batch is written, its records are produced and confirmed."""
+        """The batch is written, its records are produced and confirmed. A batch that was being
+        written when its partitions were lost never gets here.
+        """
 
     def forget(self, partitions: Iterable[TopicPartition]) -> None:
         """These partitions now belong to somebody else: drop all of their state and data."""

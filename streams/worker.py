@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
+
+import pyarrow as pa
 
 from streams.catalogue import Catalogue
 from streams.chunk import Chunk, TopicPartition
@@ -45,6 +48,16 @@ OPEN_IN_MEMORY = 20_000
 _TYPE_OF_KIND = ("meter_sampled", "session_started", "session_ended", "charging_state_changed")
 
 
+@dataclass(slots=True)
+class _Notes:
+    derived: list[Derived] = field(default_factory=list)
+    moves: list[Reassignment] = field(default_factory=list)
+
+
+def _notes(batch: Batch) -> _Notes:
+    return cast("_Notes", batch.notes)
+
+
 class Worker:
     """See the module. Built once a process; `worker_id` names its status row."""
 
@@ -62,13 +75,12 @@ class Worker:
         self._positions: dict[TopicPartition, int] = {}
         self._unacked: set[TopicPartition] = set()
         self._closed: deque[tuple[int, Session]] = deque()
-        self._derived: list[Derived] = []
-        self._moves: list[Reassignment] = []
         self._events = self._dead_total = 0
         self._first_pending_ms = self._last_accept_ms = 0
         self._status_ms = self._sweep_ms = self._catalogue_ms = 0
         self._started_ms = 0
         self._pending_count = 0
+        pa.array([""])  # its first array makes pyarrow look for pandas: now, not in a flush
 
     # taking in ----------------------------------------------------------------------------
 
@@ -169,7 +181,7 @@ class Worker:
         worker's lists comes after and cannot fail.
         """
         self._started_ms = self._started_ms or now_ms
-        batch = Batch()
+        batch = Batch(notes=_Notes())
         if now_ms - self._catalogue_ms >= CATALOGUE_MS:
             self._catalogue = self._sink.catalogue(self._catalogue)
             self._catalogue_ms = now_ms
@@ -189,22 +201,20 @@ class Worker:
 
     def write(self, batch: Batch) -> None:
         """Insert the batch's tables in order; moved events are given their session last."""
+        notes = _notes(batch)
         for table, rows in batch.tables:
             self._sink.insert(table, rows)
-            if table == "events" and self._moves:
-                self._sink.reassign(self._moves)
+            if table == "events":
+                self._sink.reassign(notes.moves)
 
     def done(self, batch: Batch, now_ms: int) -> None:
         """The batch is in the store: remember versions, pack what is closed."""
-        del batch
-        self._moves = []
-        for row in self._derived:
+        for row in _notes(batch).derived:
             session = row.session
             session.version, session.written_ms = row.version, now_ms
             session.closed = row.facts.status in CLOSED
             if session.closed and session.station.partition >= 0:
                 self._closed.append((now_ms, session))
-        self._derived = []
         keep_ms = int(self._settings.closed_keep_s * 1000)
         while self._closed:
             written, session = self._closed[0]
@@ -215,15 +225,15 @@ class Worker:
                 (self._groups if session.protocol == "ocpp1.6" else self._book).pack(session)
 
     def _event_rows(self, batch: Batch) -> None:
-        for rows in self._pending.values():
-            if rows.tables:
-                homes = [
-                    self._home(home, core)
-                    for home, core in zip(rows.homes, rows.cores, strict=True)
-                ]
-                batch.tables.append(("events", rows.table(homes)))
+        tables = [
+            rows.table([self._home(h, c) for h, c in zip(rows.homes, rows.cores, strict=True)])
+            for rows in self._pending.values()
+            if rows.tables
+        ]
+        if tables:
+            batch.tables.append(("events", pa.concat_tables(tables)))
         self._pending = {}
-        self._moves = [
+        _notes(batch).moves = [
             Reassignment(
                 m.station.key,
                 m.tagged.transaction_id,
@@ -264,7 +274,7 @@ class Worker:
             session.forced = False
             if row is not None:
                 derived.append(row)
-        self._derived = derived
+        _notes(batch).derived = derived
         if derived:
             charges = charges_table(derived)
             slices = slices_table(derived)
@@ -321,7 +331,6 @@ class Worker:
         self._dead = [(tp, dead) for tp, dead in self._dead if tp not in lost]
         self._book.forget(numbers.__contains__)
         self._groups.forget(numbers.__contains__)
-        self._derived = [d for d in self._derived if d.session.station.partition not in numbers]
         self._closed = deque((t, s) for t, s in self._closed if s.station.partition not in numbers)
 
     def assigned(self, partitions: Iterable[TopicPartition]) -> None:

@@ -12,27 +12,42 @@ from rich.markup import escape
 
 from schemas.errors import LaddstreamError, UserError
 
-_GROUPS = ("stack", "worker", "demo", "simulate", "importing", "catalogue", "report", "operations")
+GROUPS: dict[str, tuple[str, ...]] = {
+    "stack": ("up", "down", "status"),
+    "worker": ("worker",),
+    "demo": ("demo",),
+    "simulate": ("simulate",),
+    "importing": ("import",),
+    "catalogue": ("catalog",),
+    "report": ("report", "sql", "session", "dlq"),
+    "operations": ("migrate", "wait", "lag", "doctor", "config"),
+}
+"""Which module of this room registers which commands: only the one that is asked for is loaded."""
 
 
-def build() -> typer.Typer:
-    """The typer application with every command group registered."""
+def build(command: str = "") -> typer.Typer:
+    """The typer application; with `command` given, only with the group that has it."""
     app = typer.Typer(
         name="laddstream",
-        help="Event-streaming analytics for EV charging: exact sessions, energy and revenue.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for group in _GROUPS:
+    app.callback()(_root)
+    wanted = [group for group, commands in GROUPS.items() if command in commands]
+    for group in wanted or GROUPS:
         importlib.import_module(f"laddstream.cli.{group}").register(app)
     return app
+
+
+def _root() -> None:
+    """Event-streaming analytics for EV charging: exact sessions, energy and revenue."""
 
 
 def main() -> None:
     """Entry point of the `laddstream` command; never shows a traceback for our own errors."""
     try:
-        build()()
+        build(sys.argv[1] if len(sys.argv) > 1 else "")()
     except LaddstreamError as error:
         _say(str(error))
         sys.exit(error.exit_code)

@@ -48,7 +48,7 @@ FROM sessions FINAL
 """
 
 _EVENTS = """
-SELECT tenant, station_id, toString(session_id) AS session_id, transaction_id, type,
+SELECT tenant, station_id, toString(session_id) AS id, transaction_id, type,
     toUnixTimestamp64Milli(timestamp) AS timestamp_ms, seq_no, context, charging_state, id_token,
     toInt64(meter_wh * 1000) AS meter_mwh, toInt64(import_wh * 1000) AS import_mwh,
     toInt64(export_wh * 1000) AS export_mwh, toInt64(power_w * 1000) AS power_mw,

@@ -203,7 +203,7 @@ def _stored(row: Row) -> StoredSession:
 def _read(row: Row) -> Row:
     return {
         **row,
-        "session_id": str(row["session_id"]),
+        "id": str(row["session_id"]),
         "timestamp_ms": _ms(row["timestamp"]),
         "meter_mwh": _mwh(row["meter_wh"]),
         "import_mwh": _mwh(row["import_wh"]),
