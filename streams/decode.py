@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import compress
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -26,6 +28,7 @@ _FIRST_MS, _LAST_MS = -2_208_988_800_000, 9_904_550_400_000
 """1900 to 2283: what a DateTime64(3) column holds."""
 
 _FORM = np.frombuffer(b"0000-00-00T00:00:00.000Z", np.uint8)
+_LENGTH = len(_FORM)
 _IS_DIGIT = ord("0") == _FORM
 _DETAIL_CHARS = 300
 
@@ -149,39 +152,55 @@ def _accept(
 ) -> None:
     """Check what msgspec cannot, convert to core events, keep the good ones."""
     times = parse_times([e.timestamp for e in events])
+    wrong: dict[int, Rejection] = {
+        i: time for i, time in enumerate(times) if isinstance(time, Rejection)
+    }
+    _odd_names(events, wrong)
+    cores = _cores(events, times, wrong)
+    if wrong:
+        out.dead.extend(_dead(chunk, offsets[i], indexes[i], wrong[i]) for i in wrong)
+        keep = [i not in wrong for i in range(len(events))]
+        events, times = list(compress(events, keep)), list(compress(times, keep))
+        cores = list(compress(cores, keep))
+        offsets, indexes = list(compress(offsets, keep)), list(compress(indexes, keep))
+    out.events, out.times, out.cores = events, cast("list[int]", times), cores
+    out.offsets, out.indexes = offsets, indexes
+
+
+def _odd_names(events: list[WireEvent], wrong: dict[int, Rejection]) -> None:
+    """Names with control characters would break keys, logs and files."""
     odd = {n for n in {e.station_id for e in events} if not n.isprintable()}
     odd |= {n for n in {e.tenant for e in events} if not n.isprintable()}
-    if not odd and all(type(t) is int for t in times):
-        try:
-            out.cores = [to_core(e, t) for e, t in zip(events, times, strict=True)]  # type: ignore[arg-type]  # all are int
-        except ValueError:
-            out.cores = []
-        else:
-            out.events, out.times = events, times  # type: ignore[assignment]  # all are int
-            out.offsets, out.indexes = offsets, indexes
-            return
+    if not odd:
+        return
     for i, event in enumerate(events):
-        time = times[i]
-        bad: Rejection | None = None
-        if isinstance(time, Rejection):
-            bad = time
-        elif odd and (event.station_id in odd or event.tenant in odd):
-            name = "station_id" if event.station_id in odd else "tenant"
-            bad = Rejection(Reason.INVALID_FIELD, "control characters in a name", name)
-        else:
-            try:
-                core = to_core(event, time)
-            except ValueError as error:
-                name, _, detail = str(error).partition(": ")
-                bad = Rejection(Reason.INVALID_FIELD, detail[:_DETAIL_CHARS], name)
-            else:
-                out.events.append(event)
-                out.times.append(time)
-                out.cores.append(core)
-                out.offsets.append(offsets[i])
-                out.indexes.append(indexes[i])
-        if bad is not None:
-            out.dead.append(_dead(chunk, offsets[i], indexes[i], bad))
+        for name in ("tenant", "station_id"):
+            if getattr(event, name) in odd:
+                detail = "control characters in a name"
+                wrong.setdefault(i, Rejection(Reason.INVALID_FIELD, detail, name))
+
+
+def _cores(
+    events: list[WireEvent], times: list[int | Rejection], wrong: dict[int, Rejection]
+) -> list[CoreEvent | None]:
+    """Core events; None too where the event is wrong. All at once while none raises."""
+    clock = [0 if i in wrong else t for i, t in enumerate(times)] if wrong else times
+    ticks = cast("list[int]", clock)
+    try:
+        return [to_core(e, t) for e, t in zip(events, ticks, strict=True)]
+    except ValueError:
+        pass
+    cores: list[CoreEvent | None] = []
+    for i, event in enumerate(events):
+        core = None
+        try:
+            core = to_core(event, ticks[i])
+        except ValueError as error:
+            name, _, detail = str(error).partition(": ")
+            found = Rejection(Reason.INVALID_FIELD, detail[:_DETAIL_CHARS], name)
+            wrong.setdefault(i, found)
+        cores.append(core)
+    return cores
 
 
 def _dead(chunk: Chunk, offset: int, index: int, rejection: Rejection) -> DeadValue:
@@ -194,20 +213,22 @@ def _dead(chunk: Chunk, offset: int, index: int, rejection: Rejection) -> DeadVa
 
 def parse_times(texts: Sequence[str]) -> list[int | Rejection]:
     """Epoch milliseconds of time stamps; those of the usual form are parsed together."""
-    if not texts:
-        return []
-    joined = "".join(texts).encode()
-    count = len(texts)
-    if len(joined) == 24 * count and all(map(_usual_length, texts)):
-        grid = np.frombuffer(joined, np.uint8).reshape(count, 24)
-        good = _well_formed(grid)
-        values = _epoch_ms(grid.astype(np.int64) - 48)
-        good &= values >= 0
-        if good.all():
-            return values.tolist()  # type: ignore[no-any-return]  # a list of int
-        known = values.tolist()
-        return [known[i] if ok else parse_time(texts[i]) for i, ok in enumerate(good.tolist())]
-    return [parse_time(t) for t in texts]
+    usual = [t for t in texts if len(t) == _LENGTH and t.isascii()]
+    together = iter(_parse_usual(usual) if usual else ())
+    if len(usual) == len(texts):
+        known = list(together)
+    else:
+        known = [next(together) if len(t) == _LENGTH and t.isascii() else -1 for t in texts]
+    if -1 not in known:
+        return cast("list[int | Rejection]", known)
+    return [parse_time(texts[i]) if v == -1 else v for i, v in enumerate(known)]
+
+
+def _parse_usual(texts: Sequence[str]) -> list[int]:
+    """Epoch ms of texts of 24 ASCII characters; -1 where one is not `2026-03-01T12:00:00.000Z`."""
+    grid = np.frombuffer("".join(texts).encode(), np.uint8).reshape(len(texts), _LENGTH)
+    values = np.where(_well_formed(grid), _epoch_ms(grid.astype(np.int64) - 48), -1)
+    return cast("list[int]", values.tolist())
 
 
 def _well_formed(grid: np.ndarray) -> np.ndarray:
@@ -250,10 +271,6 @@ def _epoch_ms(d: np.ndarray) -> np.ndarray:
             in_range = in_day and 1971 <= year[row] < 2283
             possible[row] = in_range and day[row] <= longest[month[row] - 1]
     return np.where(possible, seconds * 1000 + milli, -1)
-
-
-def _usual_length(text: str) -> bool:
-    return len(text) == len(_FORM)
 
 
 def parse_time(text: str) -> int | Rejection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from importlib import metadata
 
 import typer
 from pydantic import ValidationError
@@ -40,7 +41,17 @@ def build(command: str = "") -> typer.Typer:
     return app
 
 
-def _root() -> None:
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"laddstream {metadata.version('laddstream')}")
+        raise typer.Exit
+
+
+def _root(
+    version: bool = typer.Option(  # its callback answers
+        False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
+    ),
+) -> None:
     """Event-streaming analytics for EV charging: exact sessions, energy and revenue."""
 
 

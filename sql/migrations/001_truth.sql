@@ -39,8 +39,8 @@ CREATE TABLE IF NOT EXISTS events
         tenant, station_id, toInt64(toUnixTimestamp64Milli(timestamp)), type, protocol,
         ifNull(evse_id, -1), ifNull(connector_id, -1), transaction_id, ifNull(seq_no, -1),
         context, charging_state, id_token,
-        if(protocol = 'import', '', ifNull(toString(meter_wh), '')), ifNull(toString(import_wh), ''), ifNull(toString(export_wh), ''),
-        ifNull(toString(power_w), ''), ifNull(toString(soc_percent), ''), attributes,
+        isNull(meter_wh) OR protocol = 'import', if(protocol = 'import', 0, ifNull(meter_wh, 0)), isNull(import_wh), ifNull(import_wh, 0), isNull(export_wh), ifNull(export_wh, 0),
+        isNull(power_w), ifNull(power_w, 0), isNull(soc_percent), ifNull(soc_percent, 0), attributes,
         arrayStringConcat(arraySort(arrayIntersect(splitByChar(',', flags),
             ['clock_bad', 'clock_corrected', 'reading_unreadable', 'timestamp_naive'])), ','))),
     INDEX ix_session session_id TYPE bloom_filter GRANULARITY 4

@@ -50,7 +50,7 @@ TARIFF = {
         }
     ],
 }
-NOISE = frozenset({"version", "updated_at"})
+NOISE = frozenset({"version", "updated_at", "slice_first", "slice_last"})
 """Columns that may differ between two ways to the same knowledge."""
 
 Rows = dict[tuple[Any, ...], dict[str, Any]]
