@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -23,6 +22,7 @@ from schemas.topics import MAX_RECORD_BYTES
 from streams import agents, transport
 from streams.chunk import TopicPartition
 from streams.flow import Flow, Limits, Outside, give_up
+from streams.memory import Memory
 from streams.ports import Outgoing, StreamWorker
 from streams.watchdog import Watchdog
 
@@ -44,6 +44,7 @@ class StreamsApp(faust.App):
 
     mundane_level = "debug"
     flow: Flow
+    memory: Memory
 
     def _create_directories(self) -> None:
         """Nothing: no tables, no state on disk."""
@@ -63,6 +64,7 @@ def build(
     """
     transport.register()
     app = StreamsApp(settings.kafka.group, **_faust_settings(settings))
+    app.memory = Memory()
     if worker is None:
         from streams.worker import Worker  # noqa: PLC0415
 
@@ -73,6 +75,8 @@ def build(
         acknowledge=lambda done, generation: app.consumer.advance(done, generation),  # noqa: PLW0108
         now_ms=lambda: time.time_ns() // 1_000_000,
         alive=progress,
+        landed=app.memory.landed,
+        forgot=app.memory.forgot,
     )
     limits = Limits(
         records=settings.worker.flush_events,
@@ -202,7 +206,7 @@ async def serve(
 
 async def _run(app: StreamsApp, ready: Callable[[], None]) -> None:
     await app.start()
-    _settle_memory()
+    app.memory.start()
     ready()
     await app.wait_until_stopped()
 
@@ -246,14 +250,3 @@ def _quiet() -> None:
     )
     for name in _LOUD:
         logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def _settle_memory() -> None:
-    """Leave what start-up made out of every collection, and collect less often.
-
-    A chunk makes thousands of short-lived objects and no cycles; looking at them every 700
-    costs an eighth of what reading costs (docs/decisions/0002).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)

@@ -68,13 +68,16 @@ class Outside:
 
     `publish` produces the records and takes every confirmed one off the list; it raises
     UnavailableError where a retry may help. `acknowledge` gets next offsets that are done
-    and their generation. `alive` is called when waiting has a known reason.
+    and their generation. `alive` is called when waiting has a known reason, `landed` after
+    every batch, `forgot` after state was dropped.
     """
 
     publish: Callable[[list[Outgoing]], Awaitable[None]]
     acknowledge: Callable[[Mapping[TopicPartition, int], int], None]
     now_ms: Callable[[], int]
     alive: Callable[[], None] = lambda: None
+    landed: Callable[[], None] = lambda: None
+    forgot: Callable[[], None] = lambda: None
     give_up: Callable[[BaseException], None] = give_up
 
 
@@ -180,6 +183,7 @@ class Flow:
             await self._insist(lambda: self._outside.publish(waiting), generation)
             self._worker.done(batch, self._outside.now_ms())
             self._outside.acknowledge(batch.acks, generation)
+            self._outside.landed()
         except _OverError:
             return
         except Exception as error:  # noqa: BLE001
@@ -244,6 +248,7 @@ class Flow:
         if self._on_worker is not None and not self._on_worker.done():
             await asyncio.wait([self._on_worker])
         self._worker.forget(partitions)
+        self._outside.forgot()
         self._records = self._bytes = 0
 
     def assigned(self, partitions: Iterable[TopicPartition], generation: int) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from laddstream.embedded.process import Running, alive, all_running, running
-from laddstream.kafka_offsets import lags
+from laddstream.kafka_offsets import Offsets, lags
 from laddstream.migrate import address_of
 from laddstream.services import kafka_bootstrap
 from laddstream.settings import Settings
@@ -52,7 +52,7 @@ Registers of imported rows are sums over the file they came in, so they are such
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """One SIGKILL: whom it met, and how many records were then published and not committed."""
+    """One SIGKILL: whom it met, and how many records of its partitions it had yet to commit."""
 
     pid: int
     lag: int
@@ -137,10 +137,13 @@ class Pipeline:
         with closing(connect(address_of(self.settings))) as store:
             return [tuple(row) for row in store.fetch(statement, parameters).data]
 
-    def reporting(self) -> set[int]:
-        """Process numbers of all workers that ever said in mart that they are at work."""
-        names = self.rows("SELECT worker_id FROM mart.worker_status")
-        return {int(name.rpartition("-")[2]) for (name,) in names}
+    def assignments(self) -> dict[int, set[int]]:
+        """The partitions that each worker process said in mart to read from."""
+        found = self.rows("SELECT worker_id, mapKeys(positions) FROM mart.worker_status")
+        return {
+            int(worker.rpartition("-")[2]): {int(name.rpartition("-")[2]) for name in names}
+            for worker, names in found
+        }
 
     def settle(self) -> None:
         """Wait until everything published is processed and written."""
@@ -225,25 +228,28 @@ class Feed:
 
 
 def kill_workers_at_work(stack: Pipeline, times: int, feed: Feed, seed: int) -> list[Kill]:
-    """SIGKILL workers, each after it has said that it is at work and while records wait for it.
+    """SIGKILL workers, each while records of its own partitions wait for it.
 
     Moments are seeded: between reading, writing and committing, wherever they fall.
     """
     chance = random.Random(seed)
     kills: list[Kill] = []
+    kafka = stack.settings.kafka
     until = time.monotonic() + KILLING_S
-    while len(kills) < times:
-        assert time.monotonic() < until, f"{kills} in {KILLING_S} s\n{stack.log('up')[-2000:]}"
-        killed = {kill.pid for kill in kills}
-        at_work = stack.reporting() - killed
-        victims = [one for one in stack.workers() if one.pid in at_work]
-        if victims:
-            feed.go_on()
-        for victim in victims[: times - len(kills)]:
-            time.sleep(chance.uniform(0, 0.7))
-            lag = stack.lag()
-            if lag and alive(victim):
-                os.kill(victim.pid, signal.SIGKILL)
-                kills.append(Kill(victim.pid, lag))
-        time.sleep(0.05)
+    with closing(Offsets(stack.broker, kafka.events_topic, kafka.group)) as offsets:
+        while len(kills) < times:
+            assert time.monotonic() < until, f"{kills} in {KILLING_S} s\n{stack.log('up')[-2000:]}"
+            owned = stack.assignments()
+            killed = {kill.pid for kill in kills}
+            victims = [one for one in stack.workers() if one.pid in owned.keys() - killed]
+            if victims:
+                feed.go_on()
+            for victim in victims[: times - len(kills)]:
+                time.sleep(chance.uniform(0.0, 0.4))
+                waiting = {one.partition: one.lag for one in offsets.read()}
+                lag = sum(waiting[number] for number in owned[victim.pid])
+                if lag and alive(victim):
+                    os.kill(victim.pid, signal.SIGKILL)
+                    kills.append(Kill(victim.pid, lag))
+            time.sleep(0.05)
     return kills

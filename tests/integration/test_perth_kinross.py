@@ -179,8 +179,9 @@ def test_two_halves_from_two_processes_at_once_give_the_same_figures(
 def test_ten_kills_of_workers_during_the_import_give_the_same_figures(
     start: StartPipeline, year: Year, first_file: Path, tmp_path: Path
 ) -> None:
-    stack: Pipeline = start(workers=2)
-    files = pieces(first_file, tmp_path, 20)
+    # Five, because a group takes seconds to notice a death and the supervisor waits longer each time
+    stack: Pipeline = start(workers=5)
+    files = pieces(first_file, tmp_path, 12)
     feed = Feed(stack, [("import", file, *MAPPING) for file in files])
     kills = kill_workers_at_work(stack, 10, feed, seed=10)
     left = [command[1] for command in feed.rest()]
