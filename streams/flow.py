@@ -76,9 +76,9 @@ class Outside:
     acknowledge: Callable[[Mapping[TopicPartition, int], int], None]
     now_ms: Callable[[], int]
     alive: Callable[[], None] = lambda: None
+    give_up: Callable[[BaseException], None] = give_up
     landed: Callable[[], None] = lambda: None
     forgot: Callable[[], None] = lambda: None
-    give_up: Callable[[BaseException], None] = give_up
 
 
 class Flow:

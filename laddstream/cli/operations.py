@@ -13,13 +13,16 @@ from rich.text import Text
 
 from laddstream import services
 from laddstream.doctor import Check, examine
+from laddstream.embedded.broker import create_topics
 from laddstream.kafka_offsets import lags
 from laddstream.migrate import address_of
 from laddstream.migrate import migrate as run_migrations
 from laddstream.migrate import status as migration_status
+from laddstream.services import kafka_bootstrap
 from laddstream.settings import Settings
 from laddstream.wait import Progress
 from laddstream.wait import wait as wait_for_all
+from schemas.errors import UnavailableError
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
@@ -41,13 +44,13 @@ def migrate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the tables and the views of mart to the newest schema; safe to repeat."""
+    """Bring tables and views to the newest schema, create missing topics; safe to repeat."""
     settings = Settings()
     if dry_run:
         found = migration_status(address_of(settings), settings.clickhouse.database)
         changed = list(found.pending)
     else:
-        changed = run_migrations(settings)
+        changed = [*run_migrations(settings), *_missing_topics(settings)]
     if as_json:
         typer.echo(json.dumps({"pending" if dry_run else "changed": changed}))
         return
@@ -56,6 +59,15 @@ def migrate(
         typer.echo(f"{word}  {name}")
     if not changed:
         typer.echo(f"Database {settings.clickhouse.database} and mart are up to date.")
+
+
+def _missing_topics(settings: Settings) -> list[str]:
+    """Topics that had to be created; none where neither a Kafka is configured nor one runs."""
+    try:
+        bootstrap = kafka_bootstrap(settings)
+    except UnavailableError:
+        return []
+    return [f"topic {name}" for name in create_topics(settings, bootstrap)]
 
 
 def wait(

@@ -13,14 +13,16 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
 
 from laddstream.embedded.process import LOOPBACK, choose_port
 from laddstream.settings import Settings
+from producers.kafka import create_topics as create
 from schemas.errors import UnavailableError, UserError
 from schemas.topics import DEAD_LETTERS, EVENTS, MAX_RECORD_BYTES, TOPICS
 
@@ -85,34 +87,21 @@ def wait_ready(bootstrap: str, seconds: float, process: subprocess.Popen[bytes] 
             return
 
 
-def create_topics(settings: Settings, bootstrap: str) -> list[str]:
+def create_topics(settings: Settings, bootstrap: str) -> Sequence[str]:
     """Create the topics of the contract that are missing; gives their names.
 
     Raises UnavailableError where Kafka refuses.
     """
-    client = _client(bootstrap)
     names = {
         EVENTS.name: settings.kafka.events_topic,
         DEAD_LETTERS.name: settings.kafka.dead_letter_topic,
     }
-    try:
-        there = client.list_topics(timeout=10).topics
-        missing = [
-            NewTopic(
-                names.get(topic.name, topic.name),
-                num_partitions=settings.kafka.partitions,
-                replication_factor=settings.kafka.replication_factor,
-                config={"max.message.bytes": str(MAX_RECORD_BYTES)},
-            )
-            for topic in TOPICS
-            if names.get(topic.name, topic.name) not in there
-        ]
-        for done in client.create_topics(missing).values() if missing else ():
-            done.result(timeout=30)
-    except KafkaException as error:
-        text = f"the topics cannot be created on {bootstrap}: {error.args[0].str()}."
-        raise UnavailableError(text) from None
-    return [topic.topic for topic in missing]
+    partitions = settings.kafka.partitions
+    return create(
+        bootstrap,
+        {names.get(topic.name, topic.name): partitions for topic in TOPICS},
+        replication_factor=settings.kafka.replication_factor,
+    )
 
 
 def _client(bootstrap: str) -> AdminClient:

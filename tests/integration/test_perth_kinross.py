@@ -101,7 +101,7 @@ def figures(text: str, key: Sequence[str], sessions: str, kwh: str) -> dict[tupl
 
 
 def test_the_year_has_13638_counted_sessions_and_139116_812_kwh(year: Year) -> None:
-    assert year.counted == (13_638, Decimal("139116812"))
+    assert year.counted == (13_638, Decimal(139116812))
 
 
 def test_the_other_38_rows_are_set_aside_with_a_reason(year: Year) -> None:
