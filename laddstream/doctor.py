@@ -97,8 +97,8 @@ def _workers(settings: Settings, now: float) -> Iterator[Check]:
     with closing(connect(address_of(settings))) as store:
         living = [worker for worker in read_workers(store) if now - worker.at <= ALIVE_S]
     if not living:
-        advice = "laddstream up"
-        yield Check("workers", ok=False, found="no worker is running", advice=advice)
+        advice = "laddstream up; a worker just started reports after a few seconds"
+        yield Check("workers", ok=False, found="no worker has reported in the last seconds", advice=advice)
         return
     dirty = sum(worker.dirty_sessions for worker in living)
     yield Check("workers", ok=True, found=f"{len(living)} running, {dirty:,} sessions to write")

@@ -82,7 +82,7 @@ def screen(snapshot: Snapshot) -> RenderableType:
     head = Text.assemble(
         ("laddstream demo", "bold green"),
         f"  {snapshot.stations:,} stations, {snapshot.speed:,.0f}x real time,",
-        f" their clock {snapshot.simulated:%Y-%m-%d %H:%M} UTC",
+        f" clock {snapshot.simulated:%Y-%m-%d %H:%M} UTC",
     )
     foot = Text("Ctrl-C stops everything", style="dim")
     return Group(head, _figures(snapshot), _windows(snapshot), _charging(snapshot), foot)

@@ -26,7 +26,6 @@ from reports.render import Format
 _STATIONS_ONCE, _STATIONS_LIVE = 300, 1_000
 _SHOWN = 20
 _REFRESH_S = 1.0
-_INTERRUPTED = 130
 
 
 def register(app: typer.Typer) -> None:
@@ -58,7 +57,7 @@ def demo(
             else:
                 _live(settings, stations or _STATIONS_LIVE, seed, as_json=as_json)
         except KeyboardInterrupt:
-            raise typer.Exit(_INTERRUPTED) from None
+            raise typer.Exit from None
 
 
 @contextmanager
