@@ -98,7 +98,9 @@ def _workers(settings: Settings, now: float) -> Iterator[Check]:
         living = [worker for worker in read_workers(store) if now - worker.at <= ALIVE_S]
     if not living:
         advice = "laddstream up; a worker just started reports after a few seconds"
-        yield Check("workers", ok=False, found="no worker has reported in the last seconds", advice=advice)
+        yield Check(
+            "workers", ok=False, found="no worker has reported in the last seconds", advice=advice
+        )
         return
     dirty = sum(worker.dirty_sessions for worker in living)
     yield Check("workers", ok=True, found=f"{len(living)} running, {dirty:,} sessions to write")

@@ -12,14 +12,18 @@ import typer
 
 from laddstream.cli import importing_view as view
 from laddstream.cli.importing_logs import LogOptions, import_logs
-from laddstream.services import kafka_bootstrap
+from laddstream.services import clickhouse_credentials, clickhouse_url, kafka_bootstrap
 from laddstream.settings import Settings
 from producers.event_file import read_event_file
 from producers.kafka import EventProducer
 from producers.rows.importer import explain as explain_rows
 from producers.rows.importer import read_files
 from producers.rows.mapping import Mapping, load_mapping
-from schemas.errors import UserError
+from schemas.errors import UnavailableError, UserError
+from streams.chunk import TopicPartition
+from streams.decode import DeadValue
+from streams.operation_rows import dead_letters_table
+from streams.sink.clickhouse import ClickHouseSink
 
 ANSWER_S = 20.0
 """How long Kafka may be silent before it counts as not there."""
@@ -110,10 +114,27 @@ def import_files(
         options = LogOptions(owner, _zones(zone or []), dialect, station)
         with outlet(settings, dry_run=dry_run) as producer:
             good = import_logs(
-                files, producer, settings.kafka.dead_letter_topic, options, as_json=as_json
+                files,
+                producer,
+                settings.kafka.dead_letter_topic,
+                options,
+                record=lambda dead: _record(settings, dead),
+                as_json=as_json,
             )
     if not good:
         raise typer.Exit(1)
+
+
+def _record(settings: Settings, dead: list[tuple[TopicPartition, DeadValue]]) -> None:
+    """List a log's dead letters in mart too; without a store the topic alone has them."""
+    try:
+        user, password = clickhouse_credentials(settings)
+        sink = ClickHouseSink(
+            clickhouse_url(settings), user, password, settings.clickhouse.database
+        )
+        sink.insert("dead_letters", dead_letters_table(dead))
+    except UnavailableError as error:
+        view.print_note(f"The dead letters are in the topic only: {error}")
 
 
 def _kind(format_: Format | None, mapping: str | None) -> Format:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from producers.kafka import Delivery, EventProducer
 from producers.ocpp_log import LineOutcome, Summary, read_ocpp_log
 from schemas.errors import Rejection
 from schemas.topics import event_key
+from streams.chunk import TopicPartition
+from streams.decode import DeadValue
 
 _STRIDE = 1000
 
@@ -32,12 +34,15 @@ def import_logs(
     dead_letter_topic: str,
     options: LogOptions,
     *,
+    record: Callable[[list[tuple[TopicPartition, DeadValue]]], None],
     as_json: bool,
 ) -> bool:
     """Publish the events of frame logs, dead letters where a line cannot be read, and print
-    the counts. Nothing is published without a producer. Returns whether anything was read.
+    the counts. Nothing is published without a producer. `record` gets the dead letters that
+    Kafka has. Returns whether anything was read.
     """
     summary = Summary()
+    dead: list[tuple[TopicPartition, DeadValue]] = []
     rejected: list[tuple[str, LineOutcome, Rejection]] = []
     with view.progress_bar("translating frames") as advance:
         for path in files:
@@ -53,15 +58,29 @@ def import_logs(
                     rejected.append((path.name, outcome, outcome.rejected))
                 if producer is not None:
                     _publish(producer, outcome, path.name, dead_letter_topic, options.tenant)
+                    dead.extend(_dead(outcome, path.name, options.tenant))
                 if summary.frames % _STRIDE == 0:
                     advance(_STRIDE)
     delivery = Delivery() if producer is None else producer.flush()
+    if dead and not delivery.failed:
+        record(dead)
     if as_json:
         view.print_json(_json(summary, delivery, rejected))
     else:
         _print(summary, delivery, rejected, published=producer is not None)
     unread = summary.rejected.total()
     return unread < summary.frames and not delivery.failed
+
+
+def _dead(
+    outcome: LineOutcome, file: str, tenant: str
+) -> Iterator[tuple[TopicPartition, DeadValue]]:
+    if outcome.rejected is not None:
+        key = event_key(tenant, outcome.station) if outcome.station else b""
+        yield (
+            TopicPartition(f"file:{file}", -1),
+            DeadValue(outcome.line, -1, outcome.raw, key, outcome.rejected),
+        )
 
 
 def _publish(
@@ -111,7 +130,7 @@ def _print(
             for file, outcome, rejection in rejected
         ],
         summary.rejected.total(),
-        "all of them are in the dead-letter topic",
+        "all of them: laddstream dlq list",
     )
     if any(rejection.field == "station" for _, _, rejection in rejected):
         view.print_note("Where a log is of one station and does not name it, say --station NAME.")

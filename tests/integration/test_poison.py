@@ -28,7 +28,7 @@ def event(second: int, **fields: Any) -> dict[str, Any]:
     return {
         "type": "meter_sampled", "tenant": "poison", "station_id": "P-1", "protocol": "ocpp2.0.1",
         "timestamp": moment, "evse_id": 1, "connector_id": 1, "transaction_id": "T-1",
-        "seq_no": second, **fields,
+        **fields,
     }  # fmt: skip
 
 
