@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
 from typing import Any, cast
-from uuid import UUID
 
 import msgspec
 import pyarrow as pa
@@ -19,7 +17,7 @@ from schemas import wire
 from schemas.errors import Rejection
 from schemas.units import wh_text, wh_to_mwh
 from schemas.wire import WireEvent
-from streams.arrow import WH, scaled, times, uuids
+from streams.arrow import WH, scaled, times
 from streams.convert import CORE_FLAGS, milli
 from streams.core.events import (
     ENDED,
@@ -34,7 +32,6 @@ from streams.core.events import (
     Started,
     StateChanged,
 )
-from streams.core.identity import NIL
 from streams.decode import Decoded, parse_times
 
 SOC = pa.decimal128(9, 3)
@@ -57,26 +54,17 @@ class PendingRows:
     cores: list[CoreEvent | None] = field(default_factory=list)
     homes: list[Any] = field(default_factory=list)
 
-    def take(self, d: Decoded, homes: list[Any], known: list[int]) -> None:
-        """Add what was decoded, but for the positions `known` already (duplicates)."""
-        if not d.events:
-            return
-        table = _columns(d, self.topic, self.partition)
-        cores = d.cores
-        if known:
-            new = [True] * len(homes)
-            for i in known:
-                new[i] = False
-            table = table.filter(pa.array(new))
-            cores, homes = list(compress(cores, new)), list(compress(homes, new))
-        self.tables.append(table)
-        self.cores.extend(cores)
-        self.homes.extend(homes)
+    def take(self, d: Decoded, homes: list[Any]) -> None:
+        """Add what was decoded."""
+        if d.events:
+            self.tables.append(_columns(d, self.topic, self.partition))
+            self.cores.extend(d.cores)
+            self.homes.extend(homes)
 
-    def table(self, session_ids: list[UUID | None]) -> pa.Table:
-        """All rows with their sessions."""
-        rows = pa.concat_tables(self.tables)
-        return rows.append_column("session_id", uuids(s or NIL for s in session_ids))
+    def table(self, session_ids: list[bytes]) -> pa.Table:
+        """All rows with their sessions (16 bytes each)."""
+        ids = pa.array(session_ids, pa.binary(16))
+        return pa.concat_tables(self.tables).append_column("session_id", ids)
 
 
 def _columns(d: Decoded, topic: str, partition: int) -> pa.Table:

@@ -10,16 +10,16 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
-from uuid import UUID
 
 import pyarrow as pa
 
 from streams.catalogue import Catalogue
 from streams.chunk import Chunk, TopicPartition
 from streams.core.book import Book, Session
-from streams.core.events import STARTED, CoreEvent
+from streams.core.events import STARTED, Started
 from streams.core.facts import CLOSED
 from streams.core.groups import Group, GroupBook
+from streams.core.identity import NIL
 from streams.decode import DeadValue, Decoded, decode_chunk
 from streams.event_rows import PendingRows
 from streams.expiry import expirations
@@ -98,58 +98,56 @@ class Worker:
         self._stitch(chunk.tp, decoded, now_ms)
 
     def _stitch(self, tp: TopicPartition, d: Decoded, now_ms: int) -> None:
-        """Give every event to the book; starts of 1.6 first, so that its groups stay simple."""
+        """Give every event to the book; starts of 1.6 first, so that its groups stay simple.
+
+        A known event is written again all the same, onto its own row.
+        """
         add_direct = self._book.add_direct
         partition = tp.partition
-        homes: list[Session | Group | None] = [None] * len(d.events)
-        known: list[int] = []
+        homes: list[Session | Group | None] = []
         later: list[int] = []
-        for i, (event, core) in enumerate(zip(d.events, d.cores, strict=True)):
-            if core is None:
-                continue
-            transaction_id = event.transaction_id
-            if event.protocol == "ocpp1.6":
-                later.append(i)
-            elif transaction_id:
-                home = add_direct(
-                    event.tenant,
-                    event.station_id,
-                    transaction_id,
-                    event.protocol,
-                    core,
-                    partition,
-                    now_ms,
-                )
-                if home is None:
-                    known.append(i)
-                else:
-                    homes[i] = home
+        for event, core in zip(d.events, d.cores, strict=True):
+            home: Session | Group | None = None
+            if core is not None:
+                transaction_id = event.transaction_id
+                if event.protocol == "ocpp1.6":
+                    later.append(len(homes))
+                elif transaction_id:
+                    home = add_direct(
+                        event.tenant,
+                        event.station_id,
+                        transaction_id,
+                        event.protocol,
+                        core,
+                        partition,
+                        now_ms,
+                    )
+            homes.append(home)
         if later:
-            self._stitch16(d, later, homes, known, partition, now_ms)
+            self._stitch16(d, later, homes, partition, now_ms)
         rows = self._pending.get(tp)
         if rows is None:
             rows = self._pending[tp] = PendingRows(tp.topic, partition)
-        rows.take(d, homes, known)
+        rows.take(d, homes)
 
-    def _stitch16(  # fills the caller's lists
+    def _stitch16(
         self,
         d: Decoded,
         later: list[int],
         homes: list[Session | Group | None],
-        known: list[int],
         partition: int,
         now_ms: int,
     ) -> None:
         """1.6 events; connector 0 is the main meter and no session's."""
         groups = self._groups
-        starts = [i for i in later if d.cores[i].kind == STARTED]  # type: ignore[union-attr]  # never None here
-        others = [i for i in later if d.cores[i].kind != STARTED]  # type: ignore[union-attr]  # never None here
+        starts = [i for i in later if type(d.cores[i]) is Started]
+        others = [i for i in later if type(d.cores[i]) is not Started]
         for i in (*starts, *others):
             event, core = d.events[i], d.cores[i]
             if core is None or event.connector_id == 0:
                 continue
             add = groups.add_start if core.kind == STARTED else groups.add
-            home = add(
+            homes[i] = add(
                 event.tenant,
                 event.station_id,
                 event.transaction_id or "",
@@ -157,10 +155,6 @@ class Worker:
                 partition,
                 now_ms,
             )
-            if home is None:
-                known.append(i)
-            else:
-                homes[i] = home
 
     def wants_flush(self, now_ms: int) -> bool:
         """True when enough events or time have gathered, or something is due."""
@@ -226,9 +220,7 @@ class Worker:
 
     def _event_rows(self, batch: Batch) -> None:
         tables = [
-            rows.table([self._home(h, c) for h, c in zip(rows.homes, rows.cores, strict=True)])
-            for rows in self._pending.values()
-            if rows.tables
+            rows.table(self._session_bytes(rows)) for rows in self._pending.values() if rows.tables
         ]
         if tables:
             batch.tables.append(("events", pa.concat_tables(tables)))
@@ -246,10 +238,15 @@ class Worker:
         ]
         self._groups.moved = []
 
-    def _home(self, home: Session | Group | None, core: CoreEvent | None) -> UUID | None:
-        if home is None or core is None:
-            return None
-        return home.session_id if isinstance(home, Session) else self._groups.home_of(home, core)
+    def _session_bytes(self, rows: PendingRows) -> list[bytes]:
+        home_of = self._groups.home_of
+        nobody = NIL.bytes
+        return [
+            h.session_bytes
+            if type(h) is Session
+            else (nobody if h is None or c is None else home_of(h, c))
+            for h, c in zip(rows.homes, rows.cores, strict=True)
+        ]
 
     def _session_rows(
         self, batch: Batch, now_ms: int, stale: list[Session], *, everything: bool

@@ -64,6 +64,7 @@ class Session:
         "packed",
         "protocol",
         "seen",
+        "session_bytes",
         "session_id",
         "slice_first",
         "slice_last",
@@ -78,6 +79,7 @@ class Session:
     def __init__(self, station: Station, session_id: UUID, protocol: str) -> None:
         self.station = station
         self.session_id = session_id
+        self.session_bytes = session_id.bytes
         self.protocol = protocol
         self.transaction_ids: set[str] = set()
         self.events: set[CoreEvent] = set()
@@ -130,8 +132,8 @@ class Book:
         event: CoreEvent,
         partition: int,
         now_ms: int,
-    ) -> Session | None:
-        """Add an event of a 2.x or imported session; None when it was known already."""
+    ) -> Session:
+        """Add an event of a 2.x or imported session; returns that session."""
         key = (tenant, station_id, transaction_id)
         session = self.direct.get(key)
         if session is None:
@@ -139,12 +141,14 @@ class Book:
         if session.packed:
             if hash(event) in session.seen:
                 self.duplicates += 1
-                return None
+                return session
             self.unpack(session)
-        if event in session.events:
+        events = session.events
+        count = len(events)
+        events.add(event)
+        if len(events) == count:
             self.duplicates += 1
-            return None
-        session.events.add(event)
+            return session
         if event.kind or session.connector is None:
             self.notice(session, event)
         if not session.dirty_since:

@@ -22,7 +22,7 @@ RELEASED = "released"
 CLOSED = frozenset({ENDED, ENDED_GAPS, ENDED_ESTIMATED, ORPHAN_STOP, INVALID, RELEASED})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Facts:
     """One session, derived. Times in epoch ms, energy in mWh, durations in ms.
 

@@ -16,6 +16,7 @@ from streams.core.allot import Start, Tagged, allot
 from streams.core.book import NOTHING_STORED, Book, Session, Station
 from streams.core.events import ENDED, CoreEvent, Started
 from streams.core.identity import (
+    NIL,
     UNKNOWN_TRANSACTIONS,
     start_session_id,
     transaction_session_id,
@@ -118,12 +119,12 @@ class GroupBook:
         event: CoreEvent,
         partition: int,
         now_ms: int,
-    ) -> Group | None:
-        """Add an event that is no start; None when it was known already."""
+    ) -> Group:
+        """Add an event that is no start; returns the group that will know its session."""
         group = self._station(tenant, station_id, partition).group(transaction_id)
         if event in group.events or (group.seen and hash(event) in group.seen):
             self._book.duplicates += 1
-            return None
+            return group
         group.add(event)
         for known in group.starts.values():
             if known.packed or len(known.transaction_ids) != 1:
@@ -152,8 +153,8 @@ class GroupBook:
         event: Started,
         partition: int,
         now_ms: int,
-    ) -> Session | None:
-        """Add a start, which is a session; None when it was known already."""
+    ) -> Session:
+        """Add a start, which is a session; returns it."""
         groups = self._station(tenant, station_id, partition)
         group = groups.group(transaction_id)
         session_id = start_session_id(
@@ -170,7 +171,7 @@ class GroupBook:
         known = transaction_id in session.transaction_ids
         if known and (session.packed or event in session.events):
             self._book.duplicates += 1
-            return None
+            return session
         for other in (session, *group.starts.values()):
             if other.packed:
                 self.unpack(other)
@@ -382,13 +383,14 @@ class GroupBook:
             self._book.notice(session, event)
         self._book.touch(session, now_ms)
 
-    def home_of(self, group: Group, event: CoreEvent) -> UUID | None:
-        """The session id an added event has now, None = no session claims it."""
-        homes = group.station.homes
-        tag = Tagged(group.transaction_id, event)
-        if tag in homes:
-            return homes[tag]
-        return next(iter(group.starts)) if len(group.starts) == 1 else None
+    def home_of(self, group: Group, event: CoreEvent) -> bytes:
+        """The session id (16 bytes) an added event has now; NIL where no session claims it."""
+        if group.station.homes:
+            home = group.station.homes.get(Tagged(group.transaction_id, event))
+            if home is not None:
+                return home.bytes
+        only = group.only()
+        return NIL.bytes if only is None else only.session_bytes
 
     def forget(self, gone: Callable[[int], bool]) -> None:
         """Drop what belongs to partitions no longer ours."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TypeVar
 
 from streams.core.events import CoreEvent, Ended, Expired, Sample, Started, StateChanged
@@ -18,7 +19,7 @@ Bound = TypeVar("Bound", Started, Ended)
 class Parts:
     """The events of a session by kind."""
 
-    __slots__ = ("changes", "ends", "expiries", "samples", "starts")
+    __slots__ = ("changes", "ends", "expiries", "flags", "samples", "starts")
 
     def __init__(self, events: Collection[CoreEvent]) -> None:
         self.samples: list[Sample] = []
@@ -27,7 +28,10 @@ class Parts:
         self.changes: list[StateChanged] = []
         self.expiries: list[Expired] = []
         by_kind = (self.samples, self.starts, self.ends, self.changes, self.expiries)
+        self.flags: set[str] = set()
         for event in events:
+            if event.flags:
+                self.flags.update(event.flags)
             by_kind[event.kind].append(event)  # type: ignore[arg-type]  # its kind names the list
 
 
@@ -78,13 +82,8 @@ def _choose(out: Ordered, found: list[Bound]) -> Bound | None:
 
 
 def _notice_flags(out: Ordered, parts: Parts) -> None:
-    seen = {
-        f
-        for group in (parts.starts, parts.samples, parts.ends, parts.changes)
-        for event in group
-        for f in event.flags
-    }
-    out.flags.extend(sorted(seen))
+    if parts.flags:
+        out.flags.extend(sorted(parts.flags))
 
 
 def _collect_seqs(out: Ordered, parts: Parts) -> None:
@@ -95,7 +94,10 @@ def _collect_seqs(out: Ordered, parts: Parts) -> None:
 
 
 def _ordered_samples(out: Ordered, samples: list[Sample]) -> list[Sample]:
-    rows = sorted(samples, key=_by_time)
+    try:
+        rows = sorted(samples, key=_TIME_KEY)
+    except TypeError:  # two at one instant, one of them without a register
+        rows = sorted(samples, key=_by_time)
     if not rows:
         return rows
     if rows[-1].seq >= 0 and _clock_jumped(rows, out.end):
@@ -110,6 +112,10 @@ def _ordered_samples(out: Ordered, samples: list[Sample]) -> list[Sample]:
 
 def _by_time(s: Sample) -> tuple[int, int, int, str]:
     return (s.ts, s.seq, -1 if s.import_mwh is None else s.import_mwh, s.context)
+
+
+_TIME_KEY = itemgetter(1, 2, 4, 3)
+"""`_by_time` at the speed of C: ts, seq, import_mwh, context."""
 
 
 def _by_seq(s: Sample) -> tuple[int, int, int, str]:

@@ -25,7 +25,7 @@ ATTEMPT_MWH = 500 * 1000
 ATTEMPT_MS = 60_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Evidence:
     """What a verdict is made from."""
 

@@ -25,9 +25,7 @@ def bootstrap(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def start(
-    bootstrap: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[StartPipeline]:
+def start(bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartPipeline]:
     """Starts stacks with homes of their own, which stop with the test."""
     with ExitStack() as running:
         yield lambda **options: running.enter_context(

@@ -18,18 +18,19 @@ from tests.integration.stack_help import Feed, Pipeline, kill_workers_at_work
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 
 FLEET = ("--stations", "100", "--days", "1", "--seed", "20")
-KILLS = 4
+KILLS = 3
 
 
+@pytest.mark.parametrize("bootstrap", ["embedded"], indirect=True, scope="session")
 def test_every_fault_and_killed_workers_leave_the_ledger_s_figures(
     start: StartPipeline, tmp_path: Path
 ) -> None:
-    stack: Pipeline = start(workers=2)
+    stack: Pipeline = start(workers=KILLS)
     ledger, catalogue = tmp_path / "ledger.json", tmp_path / "fleet.json"
     stack.run("simulate", *FLEET, "--catalogue", catalogue, "--out", tmp_path / "values")
     stack.run("catalog", "load", catalogue)
     feed = Feed(
-        stack, [("simulate", *FLEET, "--fault", "all", "--speed", "2000", "--ledger", ledger)]
+        stack, [("simulate", *FLEET, "--fault", "all", "--speed", "3000", "--ledger", ledger)]
     )
     kills = kill_workers_at_work(stack, KILLS, feed, seed=4)
     assert feed.rest() == []

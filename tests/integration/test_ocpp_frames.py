@@ -48,7 +48,9 @@ def test_every_real_frame_is_accounted_for(workaday: Pipeline, shared_data: Path
 
 
 @pytest.mark.data
-def test_the_start_a_real_charger_sent_again_made_one_session(workaday: Pipeline, shared_data: Path) -> None:
+def test_the_start_a_real_charger_sent_again_made_one_session(
+    workaday: Pipeline, shared_data: Path
+) -> None:
     frames = shared_data / "ocpp_frames" / "field_reports.jsonl"
     workaday.ask_json("import", frames, *LOG, "--tenant", "again")
     workaday.settle()

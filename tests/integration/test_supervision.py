@@ -16,7 +16,12 @@ import pytest
 from tests.integration.conftest import StartPipeline
 from tests.integration.stack_help import ROOT, TRACEBACK, Feed, Pipeline
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.slow,
+    pytest.mark.timeout(240),
+    pytest.mark.parametrize("bootstrap", ["embedded"], indirect=True, scope="session"),
+]
 
 MAPPING = """\
 name = "rows"

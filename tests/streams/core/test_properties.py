@@ -63,6 +63,30 @@ def test_neither_order_nor_repetition_changes_a_session(
     assert derive(again, superseded=superseded, rated_power_w=rated) == known
 
 
+FEW = st.sampled_from([None, 0, 1000])
+CROWD = st.lists(
+    st.builds(sample, st.integers(0, 1), FEW, st.integers(-1, 1), power_mw=FEW, export_mwh=FEW,
+              connector=st.integers(1, 2), extra=EXTRA)
+    | st.builds(start, st.integers(0, 1), FEW)
+    | st.builds(stop, st.integers(0, 1), FEW),
+    min_size=1, max_size=6,
+)  # fmt: skip
+"""Events that share instants and sequence numbers and differ in little else."""
+
+
+@MANY
+@given(CROWD, st.randoms(use_true_random=False))
+def test_order_changes_nothing_where_events_contradict_each_other_at_one_instant(
+    events: list[CoreEvent], chance: random.Random
+) -> None:
+    distinct = list(dict.fromkeys(events))
+    known = derive(distinct)
+
+    chance.shuffle(distinct)
+
+    assert derive(distinct) == known
+
+
 @MANY
 @given(SESSIONS, RATED)
 def test_a_curve_begins_at_nothing_and_never_falls_nor_runs_backwards(
