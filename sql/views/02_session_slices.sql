@@ -18,8 +18,7 @@ CREATE OR REPLACE VIEW mart.session_slices
     charging_s Decimal(9, 3) COMMENT 'Time of the slice with energy flowing, seconds',
     idle_s Decimal(9, 3) COMMENT 'Time of the slice connected without asking for energy, seconds',
     counted UInt8 COMMENT '1: the session is in the standard totals',
-    version UInt64 COMMENT 'As in mart.sessions',
-    updated_at DateTime64(3, 'UTC') COMMENT 'When this version was written, UTC'
+    version UInt64 COMMENT 'As in mart.sessions'
 )
 AS SELECT
     c.session_id AS session_id, c.slice_start AS slice_start, c.station_id AS station_id, c.area AS area,
@@ -30,7 +29,7 @@ AS SELECT
         formatDateTime(c.slice_start, '%F %T', if(z.time_zone IN (SELECT time_zone FROM system.time_zones), z.time_zone, 'UTC')),
         NULL) AS slice_local,
     c.export_wh AS export_wh, c.occupied_s AS occupied_s, c.charging_s AS charging_s, c.idle_s AS idle_s,
-    c.counted AS counted, c.version AS version, c.updated_at AS updated_at
+    c.counted AS counted, c.version AS version
 FROM ${db}.session_slices AS c FINAL
 LEFT ANY JOIN
 (

@@ -1,4 +1,5 @@
--- A pricing that now has fewer lines leaves lines of a lower version behind: only the newest version counts.
+-- A pricing that has fewer lines now, or none, leaves lines of a lower version behind: only lines of the
+-- session's own version count.
 CREATE OR REPLACE VIEW mart.session_charges
 (
     session_id UUID COMMENT 'Session the line belongs to',
@@ -13,16 +14,12 @@ CREATE OR REPLACE VIEW mart.session_charges
     currency LowCardinality(String) COMMENT 'ISO 4217 code',
     because String COMMENT 'Why the line is there: tariff element and rule',
     tenant LowCardinality(String) COMMENT 'Operator whose data this is',
-    version UInt64 COMMENT 'As in mart.sessions',
-    updated_at DateTime64(3, 'UTC') COMMENT 'When this version was written, UTC'
+    version UInt64 COMMENT 'As in mart.sessions'
 )
 AS SELECT
     session_id, line, dimension, quantity, unit, unit_price, vat_percent, amount_excl_vat, amount_vat,
-    currency, because, tenant, version, updated_at
-FROM
-(
-    SELECT *, max(version) OVER (PARTITION BY tenant, session_id) AS newest
-    FROM ${db}.session_charges FINAL
-)
-WHERE version = newest AND dimension != ''
+    currency, because, tenant, version
+FROM ${db}.session_charges FINAL
+WHERE dimension != '' AND (tenant, session_id, version) IN
+    (SELECT tenant, session_id, version FROM ${db}.sessions FINAL)
 COMMENT 'The priced lines of a session: what, how much, at which price, and why'

@@ -178,7 +178,7 @@ def test_a_slice_that_no_longer_applies_is_not_shown(mart_address: Address, stor
 def test_lines_of_an_older_pricing_are_not_shown(mart_address: Address, store: Store) -> None:
     def line(number: int, version: int, amount: str) -> dict[str, Any]:
         return {
-            "tenant": "charges", "session_id": session_id("charges"), "line": number,
+            "tenant": "charges", "session_id": session_id("charges/bill"), "line": number,
             "version": version, "dimension": "ENERGY", "quantity": "1", "unit": "kWh",
             "unit_price": amount, "amount_excl_vat": amount, "amount_vat": "0", "currency": "SEK",
             "because": "test",
@@ -186,15 +186,18 @@ def test_lines_of_an_older_pricing_are_not_shown(mart_address: Address, store: S
 
     insert(mart_address, "session_charges", line(1, 1, "1"), line(2, 1, "2"), line(3, 1, "3"))
     insert(mart_address, "session_charges", line(1, 2, "5"), line(2, 2, "7.000001"))
-    found = rows(
-        store,
+    insert(mart_address, "sessions", session("charges", "bill", version=2))
+    shown = (
         "SELECT line, amount_excl_vat FROM mart.session_charges WHERE tenant = 'charges' "
-        "ORDER BY line",
+        "ORDER BY line"
     )
-    assert found == [
+    assert rows(store, shown) == [
         {"line": 1, "amount_excl_vat": 5},
         {"line": 2, "amount_excl_vat": Decimal("7.000001")},
     ]
+
+    insert(mart_address, "sessions", session("charges", "bill", version=3))
+    assert rows(store, shown) == [], "the session has no price any more"
 
 
 def event(tenant: str, at: str, kind: str, **changes: Any) -> dict[str, Any]:

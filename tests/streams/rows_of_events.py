@@ -15,6 +15,7 @@ from typing import Any
 
 import schemas
 from streams.chunk import Chunk, TopicPartition
+from streams.core.identity import NIL
 from streams.decode import Decoded, decode_chunk
 from streams.event_rows import PendingRows
 
@@ -32,8 +33,8 @@ def decoded(values: Sequence[bytes | None], key: bytes | None = b"key") -> Decod
 def event_rows(found: Decoded) -> list[dict[str, Any]]:
     """What would be inserted, without a session."""
     rows = PendingRows(*TP)
-    rows.take(found, [None] * len(found.events), [])
-    return rows.table([None] * len(found.events)).to_pylist() if found.events else []
+    rows.take(found, [None] * len(found.events))
+    return rows.table([NIL.bytes] * len(found.events)).to_pylist() if found.events else []
 
 
 def golden_rows(kind: str) -> dict[str, dict[str, Any]]:

@@ -273,8 +273,8 @@ def insert_events(
     pairs = list(values)
     found = decoded([placed(value, tenant, station) for value, _ in pairs])
     rows = PendingRows(*TP)
-    rows.take(found, [None] * len(found.events), [])
-    sink.insert("events", rows.table([home for _, home in pairs]))
+    rows.take(found, [None] * len(found.events))
+    sink.insert("events", rows.table([home.bytes for _, home in pairs]))
     return [core for core in found.cores if core is not None]
 
 
