@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from streams.core import facts as status
-from streams.core.curve import Curve, build_curve
+from streams.core.curve import Point, build_curve
 from streams.core.events import CoreEvent, Sample
 from streams.core.facts import Facts
 from streams.core.order import Ordered, Parts, order
@@ -44,10 +44,12 @@ def derive(
     closed = end is not None or superseded or expired
     until_ms = end.ts if end is not None else last_ms
     stated = end.energy_mwh if end is not None else None
-    energy = _energy(curve, stated)
-    spans, by_state = _spans(
-        ordered, curve, first_ms if started_ms is None else started_ms, until_ms
-    )
+    energy = stated if stated is not None else curve.energy_mwh
+    points = curve.points
+    if stated is not None and start is not None and end is not None:
+        points = [(start.ts, 0), (max(start.ts, end.ts), max(0, stated))]
+    begun_ms = first_ms if started_ms is None else started_ms
+    spans, by_state = _spans(ordered, points, begun_ms, until_ms)
     evidence = Evidence(
         ordered=ordered,
         curve=curve,
@@ -59,9 +61,6 @@ def derive(
         rated_power_w=rated_power_w,
     )
     verdict = judge(evidence)
-    points = curve.points
-    if stated is not None and start is not None and end is not None:
-        points = [(start.ts, 0), (max(start.ts, end.ts), max(0, stated))]
     return Facts(
         status=verdict.status,
         quarantine_reason=verdict.quarantine_reason,
@@ -95,17 +94,12 @@ def derive(
     )
 
 
-def _energy(curve: Curve, stated: int | None) -> int | None:
-    """What a row states counts; else what the curve measured."""
-    return stated if stated is not None else curve.energy_mwh
-
-
 def _spans(
-    ordered: Ordered, curve: Curve, started_ms: int, until_ms: int
+    ordered: Ordered, points: list[Point], started_ms: int, until_ms: int
 ) -> tuple[tuple[Span, ...], bool]:
     if ordered.states:
         return spans_from_states(ordered.states, started_ms, until_ms), True
-    return spans_from_energy(curve.points, started_ms, until_ms), False
+    return spans_from_energy(points, started_ms, until_ms), False
 
 
 def _export(samples: list[Sample]) -> int:
