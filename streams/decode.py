@@ -70,6 +70,8 @@ def decode_chunk(chunk: Chunk) -> Decoded:
         try:
             if len(value) > MAX_EVENT_BYTES:  # type: ignore[arg-type]  # None is caught below
                 raise ValueError  # noqa: TRY301  # one slow path for all that is unusual
+            if not value.isascii():  # type: ignore[union-attr]  # None is caught below
+                value.decode()  # type: ignore[union-attr]  # msgspec does not look at what it skips
             event = _DECODE(value)  # type: ignore[arg-type]  # None is caught below
         except (msgspec.DecodeError, ValueError, TypeError, RecursionError):
             _decode_unusual(out, chunk, position, events, offsets, indexes)
@@ -112,6 +114,7 @@ def _decode_unusual(  # fills the caller's parallel lists
     for index, part in enumerate(parts):
         raw = bytes(part)
         try:
+            raw.decode()
             events.append(_DECODE(raw))
         except (msgspec.DecodeError, ValueError, RecursionError):
             out.dead.append(DeadValue(offset, index, raw, key, _why(raw)))
@@ -123,6 +126,7 @@ def _decode_unusual(  # fills the caller's parallel lists
 def _why(raw: bytes) -> Rejection:
     """What is wrong with a value that did not decode."""
     try:
+        raw.decode()
         _DECODE(raw)
     except msgspec.ValidationError as error:
         text = _text(error)

@@ -10,6 +10,7 @@ from streams.core.book import NOTHING_STORED, Book, Connector, Session, Station
 from streams.core.events import STARTED, CoreEvent
 from streams.core.facts import CLOSED
 from streams.core.groups import PROTOCOL, GroupBook, StationGroups
+from streams.core.identity import NIL
 from streams.event_rows import core_event
 from streams.sink.port import Owner, Sink, StoredSession, StoredStation
 
@@ -48,11 +49,15 @@ class Lookup:
             self._remember_open(station, row)
 
     def _meet_floating(self, new: list[Station]) -> None:
-        """1.6 events without a usable transaction id that no session claimed so far."""
+        """1.6 events without a usable transaction id: a new start may change whose they are."""
         owners = [s.key for s in new if s.stored_until != NOTHING_STORED]
         found: dict[Owner, list[tuple[str, CoreEvent]]] = {}
         for row in self._sink.floating(owners) if owners else ():
             owner = (row["tenant"], row["station_id"])
+            groups = self._book.stations[owner].groups
+            if row["id"] != str(NIL) and groups is not None:
+                self._groups.want_window(groups, row["timestamp_ms"])
+                continue
             found.setdefault(owner, []).append((row["transaction_id"], core_event(row)))
         for owner, tagged in found.items():
             self._groups.merge_floating(self._book.stations[owner], tagged)

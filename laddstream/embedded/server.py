@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import select
 import socket
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -70,7 +71,10 @@ class Server(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request: Socket, client_address: Address) -> None:  # noqa: ARG002
-        """A defect of ours ends one connection, not the store."""
+        """A defect of ours ends one connection, not the store; a client gone is no news."""
+        if isinstance(sys.exc_info()[1], ConnectionError):
+            _LOG.info("a client went away")
+            return
         _LOG.exception("a connection ended with an error")
 
     @contextmanager

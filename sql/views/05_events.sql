@@ -13,7 +13,7 @@ CREATE OR REPLACE VIEW mart.events
     context LowCardinality(String) COMMENT 'OCPP reading context of a sample',
     charging_state LowCardinality(String) COMMENT 'OCPP 2.x charging state',
     id_token String COMMENT 'Token presented',
-    meter_wh Nullable(Decimal(18, 3)) COMMENT 'Import register of a start or stop, Wh',
+    meter_wh Nullable(Decimal(18, 3)) COMMENT 'Import register of a start or stop, Wh; null for imported rows, whose registers are sums over the file they came in',
     import_wh Nullable(Decimal(18, 3)) COMMENT 'Import register of a sample, Wh',
     export_wh Nullable(Decimal(18, 3)) COMMENT 'Export register of a sample, Wh',
     power_w Nullable(Decimal(18, 3)) COMMENT 'Power drawn, W',
@@ -33,7 +33,7 @@ CREATE OR REPLACE VIEW mart.events
 AS SELECT
     tenant, station_id, timestamp, type, nullIf(e.session_id, toUUID('00000000-0000-0000-0000-000000000000')) AS session_id,
     protocol, evse_id, connector_id, transaction_id, seq_no, context, charging_state, id_token,
-    meter_wh, import_wh, export_wh, power_w, soc_percent, attributes, flags,
+    if(e.protocol = 'import', NULL, e.meter_wh) AS meter_wh, import_wh, export_wh, power_w, soc_percent, attributes, flags,
     received_at, message_id, offline, gateway, kafka_topic, kafka_partition, kafka_offset, kafka_index, ingested_at
 FROM ${db}.events AS e FINAL
 COMMENT 'Every accepted event once, however often it arrived: the truth everything else is derived from'

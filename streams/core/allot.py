@@ -6,10 +6,10 @@ the *start*, and other events are allotted:
 
 - an event with a transaction id goes to the latest start with that id not after it, else to
   the earliest later one within `EARLY_MS`;
-- an event whose id is unknown (`UNKNOWN_TRANSACTIONS`, or no id) and that no start carries:
-  a stop goes to the latest start of a connector not after it that has no stop of its own and
-  no higher register, preferring the same id token; a reading goes to the latest start on its
-  connector not after it, unless that session had stopped;
+- an event whose id says nothing (`UNKNOWN_TRANSACTIONS`): a stop goes to the latest start of
+  a connector not after it that has no stop of its own and no higher register, preferring one
+  that carries the same id, then one with the same id token; a reading goes to the latest
+  start on its connector not after it, unless that session had stopped;
 - what no start claims stays with its transaction id (orphan) or, without one, nowhere.
 """
 
@@ -59,17 +59,17 @@ def allot(
     floating: list[Tagged] = []
     stopped: dict[UUID, int] = dict(stops or {})
     for tagged in events:
-        candidates = by_id.get(tagged.transaction_id) if tagged.transaction_id else None
-        if candidates is None and tagged.transaction_id in UNKNOWN_TRANSACTIONS:
+        if tagged.transaction_id in UNKNOWN_TRANSACTIONS:
             floating.append(tagged)
             continue
+        candidates = by_id.get(tagged.transaction_id)
         home = None if candidates is None else _by_time(candidates, tagged.event.ts)
         out[tagged] = None if home is None else home.session_id
         if home is not None and tagged.event.kind == ENDED:
             stopped[home.session_id] = max(tagged.event.ts, stopped.get(home.session_id, 0))
     floating.sort(key=_float_key)
     for tagged in floating:
-        home = _float_home(ordered, tagged.event, stopped)
+        home = _float_home(ordered, tagged, stopped)
         out[tagged] = None if home is None else home.session_id
         if home is not None and tagged.event.kind == ENDED:
             stopped[home.session_id] = tagged.event.ts
@@ -93,9 +93,8 @@ def _by_time(candidates: list[Start], ts: int) -> Start | None:
     return first if first.started.ts - ts <= EARLY_MS else None
 
 
-def _float_home(
-    ordered: list[Start], event: CoreEvent, stopped: Mapping[UUID, int]
-) -> Start | None:
+def _float_home(ordered: list[Start], tagged: Tagged, stopped: Mapping[UUID, int]) -> Start | None:
+    event = tagged.event
     latest: dict[object, Start] = {}
     for s in ordered:
         connector = s.started.connector
@@ -109,8 +108,9 @@ def _float_home(
         return home
     stop: Ended = event  # type: ignore[assignment]  # kind says so
     free = [s for s in candidates if s.session_id not in stopped and _register_fits(s, stop)]
+    carriers = [s for s in free if tagged.transaction_id in s.transaction_ids]
     same = [s for s in free if stop.id_token and s.started.id_token == stop.id_token]
-    pool = same or free
+    pool = carriers or same or free
     return pool[-1] if pool else None
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from schemas.units import iso_ms
-from streams.core.allot import Start, Tagged, allot
+from streams.core.allot import EARLY_MS, Start, Tagged, allot
 from streams.core.book import NOTHING_STORED, Book, Session, Station
 from streams.core.events import ENDED, CoreEvent, Started
 from streams.core.identity import (
@@ -31,30 +31,45 @@ PROTOCOL = "ocpp1.6"
 class Group:
     """Everything a station said under one transaction id ('' = none)."""
 
-    __slots__ = ("allotted", "end_ts", "events", "seen", "starts", "station", "transaction_id")
+    __slots__ = (
+        "allotted",
+        "end_ts",
+        "events",
+        "first_ts",
+        "seen",
+        "starts",
+        "station",
+        "transaction_id",
+    )
 
     def __init__(self, station: StationGroups, transaction_id: str) -> None:
         self.station = station
         self.transaction_id = transaction_id
         self.events: set[CoreEvent] = set()
         self.seen: set[int] = set()
+        self.first_ts: int | None = None
         self.end_ts: int | None = None
         self.allotted = False
         """Some of its events have a remembered home, which may differ from the only start."""
         self.starts: dict[UUID, Session] = {}
 
     def add(self, event: CoreEvent) -> None:
-        """Take an event in; the latest stop is remembered."""
+        """Take an event in; the earliest event and the latest stop are remembered."""
         self.events.add(event)
+        if self.first_ts is None or event.ts < self.first_ts:
+            self.first_ts = event.ts
         if event.kind == ENDED:
             self.end_ts = max(event.ts, self.end_ts or event.ts)
 
     def only(self) -> Session | None:
         """The one session all events of this id belong to, where that is certain."""
-        if len(self.starts) != 1:
+        if len(self.starts) != 1 or self.transaction_id in UNKNOWN_TRANSACTIONS:
             return None
         (session,) = self.starts.values()
-        return session if len(session.transaction_ids) == 1 else None
+        if len(session.transaction_ids) != 1 or session.start_ts is None:
+            return None
+        early = self.first_ts is not None and self.first_ts < session.start_ts - EARLY_MS
+        return None if early else session
 
 
 class StationGroups:
@@ -129,13 +144,13 @@ class GroupBook:
         for known in group.starts.values():
             if known.packed or len(known.transaction_ids) != 1:
                 self.unpack(known)
-        if len(group.starts) != 1 or group.station in self.tangled:
+        session = group.only()
+        if session is None or group.station in self.tangled:
             self._tangle(group.station)
             if transaction_id in UNKNOWN_TRANSACTIONS:
                 group.station.float_until = max(group.station.float_until, event.ts)
-                self._want_window(group.station, event.ts)
+                self.want_window(group.station, event.ts)
             return group
-        (session,) = group.starts.values()
         session.events.add(event)
         self._book.notice(session, event)
         if event.kind == ENDED and (session.start_ts or 0) <= group.station.float_until:
@@ -182,14 +197,13 @@ class GroupBook:
         session.events.add(event)
         self._book.notice(session, event)
         self._book.touch(session, now_ms)
-        alone = len(group.starts) == 1 and len(session.transaction_ids) == 1
-        if group.events or not alone or event.ts <= groups.float_until:
+        if group.events or group.only() is None or event.ts <= groups.float_until:
             self._tangle(groups)
         return session
 
     def _remember_homes(self, group: Group) -> None:
         """Before a second start takes part: what the first one had was stored as its own."""
-        if len(group.starts) == 1:
+        if len(group.starts) == 1 and group.transaction_id not in UNKNOWN_TRANSACTIONS:
             (only,) = group.starts
             for event in group.events:
                 group.station.homes.setdefault(Tagged(group.transaction_id, event), only)
@@ -209,13 +223,15 @@ class GroupBook:
     def _tangle(self, groups: StationGroups) -> None:
         self.tangled[groups] = None
 
-    def _want_window(self, groups: StationGroups, ts: int) -> None:
+    def want_window(self, groups: StationGroups, ts: int) -> None:
+        """Have the stored sessions around an instant loaded: an event may be any one's."""
         low, high = groups.window
         stored = groups.station.stored_until != NOTHING_STORED
         stored = stored or any(s.packed for s in groups.sessions.values())
         if not stored or low <= ts - WINDOW_MS < ts <= high:
             return
-        groups.wanted_from = min(groups.wanted_from or ts, ts) - WINDOW_MS
+        first = ts - WINDOW_MS
+        groups.wanted_from = min(groups.wanted_from or first, first)
         groups.wanted_to = max(groups.wanted_to, ts + WINDOW_MS)
 
     def unpack(self, session: Session) -> None:

@@ -11,7 +11,7 @@ _SEPARATOR = "\x1f"
 UNKNOWN_TRANSACTIONS = frozenset({"", "-1", "0", "9223372036854775807"})
 """1.6 transaction ids that chargers send when they know none (OCPP 1.6 errata 3.18, 3.54).
 
-0 and -1 are legal ids too: they count as unknown only where no start carries them.
+0 and -1 are legal ids too; a start that carries one is preferred for a stop that does.
 """
 
 

@@ -16,6 +16,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 
 from schemas.errors import DefectError, UnavailableError
 from streams.catalogue import Catalogue, build_catalogue
+from streams.core.identity import UNKNOWN_TRANSACTIONS
 from streams.sink.port import Owner, Reassignment, StoredSession, StoredStation
 
 PINNED = {
@@ -152,12 +153,12 @@ class ClickHouseSink:
             )
 
     def floating(self, owners: Collection[Owner]) -> Iterable[Mapping[str, Any]]:
-        """1.6 readings and stops that no session claims, of the last 30 days they spoke."""
+        """1.6 readings and stops without a usable transaction id, of the last 30 days."""
         for part in _parts(owners):
             keys = _tuples(part)
             yield from self._rows(
                 f"{_EVENTS} WHERE (tenant, station_id) IN ({keys}) AND protocol = 'ocpp1.6'"
-                " AND session_id = toUUID('00000000-0000-0000-0000-000000000000')"
+                f" AND transaction_id IN ({_UNKNOWN})"
                 " AND type IN ('meter_sampled', 'session_ended') AND ifNull(connector_id, -1) != 0"
                 f" AND timestamp > (SELECT max(last_event_at) FROM sessions"
                 f" WHERE (tenant, station_id) IN ({keys})) - INTERVAL 30 DAY"
@@ -239,6 +240,7 @@ class ClickHouseSink:
         return self._made
 
 
+_UNKNOWN = ",".join(format_str(i) for i in sorted(UNKNOWN_TRANSACTIONS))
 _DAY_MS = 86_400_000
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from streams.catalogue import Catalogue
 from streams.convert import CORE_FLAGS
-from streams.core.identity import NIL
+from streams.core.identity import NIL, UNKNOWN_TRANSACTIONS
 from streams.sink.port import Owner, Reassignment, StoredSession, StoredStation
 
 KEYS: dict[str, tuple[str, ...]] = {
@@ -118,11 +118,11 @@ class MemorySink:
                 yield _read(row)
 
     def floating(self, owners: Collection[Owner]) -> Iterable[Mapping[str, Any]]:
-        """1.6 readings and stops that no session claims."""
+        """1.6 readings and stops without a usable transaction id."""
         wanted = set(owners)
         for row in self.tables["events"].values():
             if (
-                row["session_id"] == NIL
+                row["transaction_id"] in UNKNOWN_TRANSACTIONS
                 and (row["tenant"], row["station_id"]) in wanted
                 and row["protocol"] == "ocpp1.6"
                 and row["type"] in ("meter_sampled", "session_ended")

@@ -41,13 +41,10 @@ FIGURES: dict[str, str] = {
     "facts": "",
     "status_events": "",
     "events": "received_at, message_id, offline, gateway, kafka_topic, kafka_partition, "
-    "kafka_offset, kafka_index, ingested_at, meter_wh",
+    "kafka_offset, kafka_index, ingested_at",
     "dead_letters": "dead_letter_id, kafka_partition, kafka_offset, at",
 }
-"""Views of mart, and what in them tells of one arrival: when, in which record, as what version.
-
-Registers of imported rows are sums over the file they came in, so they are such a thing too.
-"""
+"""Views of mart, and what in them tells of one arrival: when, in which record, as what version."""
 
 
 @dataclass(frozen=True, slots=True)

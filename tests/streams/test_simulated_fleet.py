@@ -42,9 +42,7 @@ def catalogue_of(simulation: Simulation) -> Catalogue:
     return build_catalogue(1, [STATION | s for s in data["stations"]], tariffs)
 
 
-def played(
-    values: list[bytes | None], known: Catalogue, seed: int, *, crashes: bool
-) -> MemorySink:
+def played(values: list[bytes | None], known: Catalogue, seed: int, *, crashes: bool) -> MemorySink:
     """The values through a worker that packs at once and, if told, dies now and then."""
     chance = random.Random(seed)
     drive = Drive(values, sink_of(known), settings_of(keep_s=0))

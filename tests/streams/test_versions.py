@@ -11,13 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas import wire
-from streams.sink.memory import MemorySink
 from tests.streams.core.core_events import meter16, ms, start16, stop16
-from tests.streams.core.fleet_kit import Drive, catalogue, settings_of, sink_of
+from tests.streams.core.fleet_kit import Drive, MortalSink, catalogue, settings_of, sink_of
 from tests.streams.core.fleet_strategies import fleets
 
 
-class WatchingSink(MemorySink):
+class WatchingSink(MortalSink):
     """Remembers every version of a session that was written, in order."""
 
     def __init__(self) -> None:

@@ -74,7 +74,7 @@ def wire_base(protocol: str, transaction: str | None, **more: Any) -> dict[str, 
 
 def start16(minute: float, wh: int, transaction: str | None = "7", **more: Any) -> bytes:
     """A 1.6 start on connector 1 by token A."""
-    fields = {"connector_id": 1, "id_token": "A", "meter_start_wh": wh} | more
+    fields: dict[str, Any] = {"connector_id": 1, "id_token": "A", "meter_start_wh": wh} | more
     return wire.encode(
         wire.SessionStarted(**wire_base("ocpp1.6", transaction), timestamp=stamp(minute), **fields)
     )
@@ -82,7 +82,7 @@ def start16(minute: float, wh: int, transaction: str | None = "7", **more: Any) 
 
 def meter16(minute: float, wh: int, transaction: str | None = "7", **more: Any) -> bytes:
     """A 1.6 reading on connector 1."""
-    fields = {"connector_id": 1, "import_wh": wh} | more
+    fields: dict[str, Any] = {"connector_id": 1, "import_wh": wh} | more
     return wire.encode(
         wire.MeterSampled(**wire_base("ocpp1.6", transaction), timestamp=stamp(minute), **fields)
     )
@@ -90,7 +90,7 @@ def meter16(minute: float, wh: int, transaction: str | None = "7", **more: Any) 
 
 def stop16(minute: float, wh: int, transaction: str | None = "7", **more: Any) -> bytes:
     """A 1.6 stop."""
-    fields = {"meter_stop_wh": wh} | more
+    fields: dict[str, Any] = {"meter_stop_wh": wh} | more
     return wire.encode(
         wire.SessionEnded(**wire_base("ocpp1.6", transaction), timestamp=stamp(minute), **fields)
     )
@@ -98,7 +98,7 @@ def stop16(minute: float, wh: int, transaction: str | None = "7", **more: Any) -
 
 def start21(minute: float, transaction: str, **more: Any) -> bytes:
     """A 2.1 Started on EVSE 1 by token A."""
-    fields = {"evse_id": 1, "id_token": "A", "seq_no": 0} | more
+    fields: dict[str, Any] = {"evse_id": 1, "id_token": "A", "seq_no": 0} | more
     return wire.encode(
         wire.SessionStarted(**wire_base("ocpp2.1", transaction), timestamp=stamp(minute), **fields)
     )

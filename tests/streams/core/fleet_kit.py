@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import msgspec
+import pyarrow as pa
 
 from laddstream.settings import Settings
 from schemas import wire
+from schemas.errors import UnavailableError
 from streams.catalogue import Catalogue, build_catalogue
 from streams.chunk import Chunk, TopicPartition
 from streams.convert import to_core
@@ -28,6 +31,7 @@ from streams.core.identity import start_session_id, transaction_session_id
 from streams.core.slices import slice_session
 from streams.decode import parse_time
 from streams.sink.memory import MemorySink
+from streams.sink.port import Reassignment
 from streams.worker import Worker
 
 DAY_MS = 1_772_409_600_000
@@ -74,9 +78,30 @@ def settings_of(*, keep_s: float = 0, live_s: float = 60.0) -> Settings:
     return made
 
 
-def sink_of(known: Catalogue | None = None) -> MemorySink:
+class MortalSink(MemorySink):
+    """Refuses every write after `writes_left` more; None = never."""
+
+    writes_left: int | None = None
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        self._spend()
+        super().insert(table, rows)
+
+    def reassign(self, moves: Sequence[Reassignment]) -> None:
+        if moves:
+            self._spend()
+        super().reassign(moves)
+
+    def _spend(self) -> None:
+        if self.writes_left is not None:
+            self.writes_left -= 1
+            if self.writes_left < 0:
+                raise UnavailableError("the store is gone")
+
+
+def sink_of(known: Catalogue | None = None) -> MortalSink:
     """An empty sink that knows the catalogue."""
-    sink = MemorySink()
+    sink = MortalSink()
     sink.current = known or catalogue()
     return sink
 
@@ -86,7 +111,7 @@ class Drive:
     """A worker and its partition, step by step."""
 
     values: Sequence[bytes | None]
-    sink: MemorySink
+    sink: MortalSink
     settings: Settings = field(default_factory=settings_of)
     now_ms: int = NOW_MS
     position: int = 0
@@ -121,12 +146,14 @@ class Drive:
             self.committed = batch.acks.get(TP, self.committed)
         self.now_ms += 1_000
 
-    def crash_in_flush(self, tables_written: int) -> None:
-        """The worker dies after so many tables of its flush were written; nothing was acked."""
+    def crash_in_flush(self, writes: int) -> None:
+        """The worker dies after so many writes of its flush; nothing was acked."""
         batch = self.worker.prepare(self.now_ms)
         if batch is not None:
-            for table, rows in batch.tables[:tables_written]:
-                self.sink.insert(table, rows)  # type: ignore[arg-type]  # Arrow tables
+            self.sink.writes_left = writes
+            with suppress(UnavailableError):
+                self.worker.write(batch)
+            self.sink.writes_left = None
         self.now_ms += 1_000
         self.restart()
 
@@ -141,7 +168,7 @@ class Drive:
             self.flush()
 
 
-def at_once(values: Sequence[bytes | None], known: Catalogue | None = None) -> MemorySink:
+def at_once(values: Sequence[bytes | None], known: Catalogue | None = None) -> MortalSink:
     """What one fresh worker makes of everything in one batch."""
     drive = Drive(values, sink_of(known))
     drive.take(len(values))

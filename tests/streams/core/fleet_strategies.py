@@ -11,7 +11,11 @@ from schemas.units import iso_ms
 from tests.streams.core.fleet_kit import DAY_MS
 
 MINUTE_MS = 60_000
-STATES = st.sampled_from(["Charging", "EVConnected", "SuspendedEV", "SuspendedEVSE", "Idle"])
+STATES: st.SearchStrategy[Any] = st.sampled_from(
+    ["Charging", "EVConnected", "SuspendedEV", "SuspendedEVSE", "Idle"]
+)
+NOTHING: st.SearchStrategy[Any] = st.none()
+STATED: st.SearchStrategy[Any] = st.sampled_from([0, 1234, "1234.5", 300_000, -1])
 
 
 def at(minute: int) -> str:
@@ -74,18 +78,18 @@ def sessions2x(draw: st.DrawFn, station: str) -> list[wire.WireEvent]:
     base: dict[str, Any] = {
         "tenant": "t",
         "station_id": station,
-        "protocol": draw(st.sampled_from(["ocpp2.0.1", "ocpp2.1"])),
-        "transaction_id": draw(st.sampled_from(["x1", "x2", "x3", "x4"])) + f"-{begin}",
+        "protocol": "ocpp2.1",
+        "transaction_id": f"x{draw(st.integers(1, 4))}-{begin}-{evse}",
     }
     out: list[wire.WireEvent] = []
     if draw(st.integers(0, 4)):
         out.append(
             wire.SessionStarted(
                 **base, timestamp=at(begin), seq_no=0, evse_id=evse, connector_id=1, id_token="A",
-                charging_state=draw(st.none() | STATES),
+                charging_state=draw(NOTHING | STATES),
             )
         )  # fmt: skip
-    marks = draw(st.lists(st.tuples(st.integers(0, length), st.none() | STATES), max_size=4))
+    marks = draw(st.lists(st.tuples(st.integers(0, length), NOTHING | STATES), max_size=4))
     for seq, (k, state) in enumerate(sorted(marks, key=lambda m: m[0]), start=1):
         if state is None:
             out.append(
@@ -129,7 +133,7 @@ def rows_of_past(draw: st.DrawFn, station: str) -> list[wire.WireEvent]:
         wire.SessionEnded(
             **base,
             timestamp=at(begin + draw(st.integers(-1, 90))),
-            energy_wh=draw(st.sampled_from([0, 1234, "1234.5", 300_000, -1])),
+            energy_wh=draw(STATED),
         ),
     ]
 
@@ -150,6 +154,6 @@ STEPS = st.one_of(
     st.tuples(st.just("take"), st.integers(1, 8)),
     st.tuples(st.just("flush"), st.just(0)),
     st.tuples(st.just("crash"), st.just(0)),
-    st.tuples(st.just("crash_in_flush"), st.integers(0, 4)),
+    st.tuples(st.just("crash_in_flush"), st.integers(0, 5)),
 )
-"""What happens next to a worker; `take` reads so many records."""
+"""What happens next to a worker: `take` reads so many records, `crash_in_flush` writes so often."""

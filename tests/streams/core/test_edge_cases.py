@@ -121,9 +121,7 @@ def test_row_7_a_session_delivered_days_late_is_told_in_the_windows_of_its_event
     late = [start16(0, 0, offline=True), stop16(30, 3000, offline=True)]
     drive = flush_each(today, late)
 
-    energy = {
-        row["slice_start"]: row["energy_wh"] for row in slices_in(drive.sink).values()
-    }
+    energy = {row["slice_start"]: row["energy_wh"] for row in slices_in(drive.sink).values()}
     ten = ms(0) // 1000
     assert energy == {ten: 1500, ten + 900: 1500, ten + week * 60: 100}
 

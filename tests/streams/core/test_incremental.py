@@ -23,7 +23,9 @@ from tests.streams.core.fleet_kit import (
 )
 from tests.streams.core.fleet_strategies import STEPS, fleets
 
-SLOW = settings(max_examples=150, suppress_health_check=list(HealthCheck), deadline=None)
+SLOW = settings(
+    max_examples=150, derandomize=True, suppress_health_check=list(HealthCheck), deadline=None
+)
 
 
 @SLOW

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streams.core.derive import derive
-from tests.streams.core.core_events import row_end, sample, start, state, stop
+from tests.streams.core.core_events import ms, row_end, sample, start, state, stop
 
 
 def test_a_session_at_rated_power_and_a_tenth_is_plausible() -> None:
@@ -135,5 +135,5 @@ def test_the_begin_value_sent_only_with_the_end_is_the_begin() -> None:
 def test_a_sample_after_the_stop_register_does_not_add_energy() -> None:
     facts = derive([start(0, 0), stop(60, 5000), sample(61, 5200)])
 
-    assert (facts.energy_mwh, facts.ended_ms) == (5_000_000, facts.started_ms + 3_600_000)
+    assert (facts.energy_mwh, facts.ended_ms, facts.duration_ms) == (5_000_000, ms(60), 3_600_000)
     assert "sample_after_end" in facts.flags

@@ -59,9 +59,7 @@ class SinkContract:
         assert (kept.status, raised.status) == ("ended", "ended")
         assert kept.version == raised.version == (1 << 40) + 4
 
-    def test_a_stored_session_says_what_a_worker_must_know(
-        self, sink: Sink, tenant: str
-    ) -> None:
+    def test_a_stored_session_says_what_a_worker_must_know(self, sink: Sink, tenant: str) -> None:
         store(sink, tenant, {"x": [start21(0, "x"), meter21(40, 5000, "x", 1)]})
 
         (found,) = sink.sessions_by_id([key(tenant, "x"), key(tenant, "unknown")])
@@ -225,9 +223,7 @@ class SinkContract:
         assert {e.ts for e in read(sink.events([session]))} == {ms(0), ms(10)}
         assert len(list(sink.floating([(tenant, "S9")]))) == 1
 
-    def test_silent_sessions_are_open_and_long_without_event(
-        self, sink: Sink, tenant: str
-    ) -> None:
+    def test_silent_sessions_are_open_and_long_without_event(self, sink: Sink, tenant: str) -> None:
         store(sink, tenant, {
             "old": [start21(0, "old"), meter21(10, 1, "old", 1)],
             "new": [start21(0, "new"), meter21(20, 1, "new", 1)],
@@ -321,5 +317,3 @@ def insert_session(
 def read(rows: Iterable[Mapping[str, Any]]) -> set[CoreEvent]:
     """Stored rows as core events."""
     return {core_event(row) for row in rows}
-
-
