@@ -39,7 +39,7 @@ def wh_to_mwh(value: Decimal | int | str | float) -> int:
             raise ValueError(f"{str(value)[:40]!r} is not a number") from error
         if not number.is_finite():
             raise ValueError(f"{str(value)[:40]!r} is not a finite number")
-        if abs(number) > MAX_WH:
+        if number.adjusted() > 14 or abs(number) > MAX_WH:
             raise ValueError(f"{str(value)[:40]!r} Wh is beyond any meter")
         mwh = int((number * MWH_PER_WH).quantize(_ONE, context=_CONTEXT))
     if not -MAX_WH * MWH_PER_WH <= mwh <= MAX_WH * MWH_PER_WH:

@@ -6,7 +6,7 @@ Raises ValueError with text `field: what is wrong` where a number is none or too
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 from typing import Any
 
 from schemas import wire
@@ -154,7 +154,7 @@ def micro(name: str, value: wire.Number | None) -> int | None:
     try:
         number = Decimal(str(value)).scaleb(6)
         whole = number.to_integral_value()
-    except InvalidOperation as error:
+    except (InvalidOperation, Overflow) as error:
         raise ValueError(f"{name}: {str(value)[:40]!r} is not an amount") from error
     if not number.is_finite() or number != whole or abs(whole) > 10**15:
         raise ValueError(f"{name}: {str(value)[:40]!r} is not an amount of at most six decimals")

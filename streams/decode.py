@@ -6,6 +6,7 @@ numbers, printable names) is checked here. Times of a chunk are parsed at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,6 +32,7 @@ _FORM = np.frombuffer(b"0000-00-00T00:00:00.000Z", np.uint8)
 _LENGTH = len(_FORM)
 _IS_DIGIT = ord("0") == _FORM
 _DETAIL_CHARS = 300
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(slots=True)
@@ -173,8 +175,8 @@ def _accept(
 
 def _odd_names(events: list[WireEvent], wrong: dict[int, Rejection]) -> None:
     """Names with control characters would break keys, logs and files."""
-    odd = {n for n in {e.station_id for e in events} if not n.isprintable()}
-    odd |= {n for n in {e.tenant for e in events} if not n.isprintable()}
+    odd = {n for n in {e.station_id for e in events} if _CONTROL.search(n)}
+    odd |= {n for n in {e.tenant for e in events} if _CONTROL.search(n)}
     if not odd:
         return
     for i, event in enumerate(events):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any, cast
 
 import msgspec
@@ -54,12 +55,20 @@ class PendingRows:
     cores: list[CoreEvent | None] = field(default_factory=list)
     homes: list[Any] = field(default_factory=list)
 
-    def take(self, d: Decoded, homes: list[Any]) -> None:
-        """Add what was decoded."""
-        if d.events:
-            self.tables.append(_columns(d, self.topic, self.partition))
-            self.cores.extend(d.cores)
-            self.homes.extend(homes)
+    def take(self, d: Decoded, homes: list[Any], known: Sequence[int] = ()) -> None:
+        """Add what was decoded, but for the positions `known`."""
+        if not d.events:
+            return
+        table, cores = _columns(d, self.topic, self.partition), d.cores
+        if known:
+            new = [True] * len(homes)
+            for i in known:
+                new[i] = False
+            table = table.filter(pa.array(new))
+            cores, homes = list(compress(cores, new)), list(compress(homes, new))
+        self.tables.append(table)
+        self.cores.extend(cores)
+        self.homes.extend(homes)
 
     def table(self, session_ids: list[bytes]) -> pa.Table:
         """All rows with their sessions (16 bytes each)."""

@@ -50,7 +50,7 @@ class Lookup:
 
     def _meet_floating(self, new: list[Station]) -> None:
         """1.6 events without a usable transaction id: a new start may change whose they are."""
-        owners = [s.key for s in new if s.stored_until != NOTHING_STORED]
+        owners = [s.key for s in new]
         found: dict[Owner, list[tuple[str, CoreEvent]]] = {}
         for row in self._sink.floating(owners) if owners else ():
             owner = (row["tenant"], row["station_id"])
@@ -134,7 +134,7 @@ class Lookup:
         """Open sessions of which more events are stored than their row says: a crash came
         between two writes. Apart from the book, complete, ready to be derived.
         """
-        rows = self._sink.stale()
+        rows = [row for row in self._sink.stale() if not self._knows(row)]
         if not rows:
             return []
         events = self._events(rows)
@@ -156,6 +156,15 @@ class Lookup:
             _adopt(session, row)
             out.append(session)
         return out
+
+    def _knows(self, row: StoredSession) -> bool:
+        """The book has it, and writes it better than the store alone could tell."""
+        station = self._book.stations.get(row.owner)
+        if station is None:
+            return False
+        if row.protocol == PROTOCOL:
+            return station.groups is not None and row.session_id in station.groups.sessions
+        return any((*row.owner, t) in self._book.direct for t in row.transaction_ids)
 
     def _events(self, rows: list[StoredSession]) -> Mapping[UUID, list[tuple[str, CoreEvent]]]:
         out: dict[UUID, list[tuple[str, CoreEvent]]] = {}

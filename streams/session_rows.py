@@ -20,6 +20,7 @@ from streams.core.slices import Slice, slice_session
 
 SLICE_S = 900
 VERSION_BITS = 40
+COUNT_BITS = 28
 _PRICED = frozenset({"", "not_ended"})
 _MS_PER_HOUR = 3_600_000
 
@@ -51,11 +52,11 @@ def derive_session(session: Session, catalogue: Catalogue) -> Derived | None:
     away the count alone would fall, so the version goes one up instead: it never falls.
     """
     count = len(session.events)
-    version = (catalogue.revision << VERSION_BITS) | (2 * count + session.superseded)
+    moves = (session.version % (1 << VERSION_BITS) >> COUNT_BITS) + session.forced
+    knowledge = (moves << COUNT_BITS) + 2 * count + session.superseded
+    version = (catalogue.revision << VERSION_BITS) | knowledge
     if version <= session.version:
-        if not session.forced:
-            return None
-        version = session.version + 1
+        return None
     if count == 0:
         return None if session.version == 0 else _tombstone(session, version)
     info = catalogue.station(session.station.key)

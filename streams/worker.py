@@ -100,12 +100,13 @@ class Worker:
     def _stitch(self, tp: TopicPartition, d: Decoded, now_ms: int) -> None:
         """Give every event to the book; starts of 1.6 first, so that its groups stay simple.
 
-        A known event is written again all the same, onto its own row.
+        A known event is written again all the same, onto its own row, where its session is certain.
         """
         add_direct = self._book.add_direct
         partition = tp.partition
         homes: list[Session | Group | None] = []
         later: list[int] = []
+        known: list[int] = []
         for event, core in zip(d.events, d.cores, strict=True):
             home: Session | Group | None = None
             if core is not None:
@@ -124,11 +125,11 @@ class Worker:
                     )
             homes.append(home)
         if later:
-            self._stitch16(d, later, homes, partition, now_ms)
+            known = self._stitch16(d, later, homes, partition, now_ms)
         rows = self._pending.get(tp)
         if rows is None:
             rows = self._pending[tp] = PendingRows(tp.topic, partition)
-        rows.take(d, homes)
+        rows.take(d, homes, known)
 
     def _stitch16(
         self,
@@ -137,9 +138,12 @@ class Worker:
         homes: list[Session | Group | None],
         partition: int,
         now_ms: int,
-    ) -> None:
-        """1.6 events; connector 0 is the main meter and no session's."""
+    ) -> list[int]:
+        """1.6 events; connector 0 is the main meter and no session's. Returns which of them
+        are known and must not be written again.
+        """
         groups = self._groups
+        known: list[int] = []
         starts = [i for i in later if type(d.cores[i]) is Started]
         others = [i for i in later if type(d.cores[i]) is not Started]
         for i in (*starts, *others):
@@ -147,7 +151,7 @@ class Worker:
             if core is None or event.connector_id == 0:
                 continue
             add = groups.add_start if core.kind == STARTED else groups.add
-            homes[i] = add(
+            home = homes[i] = add(
                 event.tenant,
                 event.station_id,
                 event.transaction_id or "",
@@ -155,6 +159,9 @@ class Worker:
                 partition,
                 now_ms,
             )
+            if home is None:
+                known.append(i)
+        return known
 
     def wants_flush(self, now_ms: int) -> bool:
         """True when enough events or time have gathered, or something is due."""
@@ -231,10 +238,10 @@ class Worker:
                 m.tagged.transaction_id,
                 m.tagged.event.ts,
                 _TYPE_OF_KIND[m.tagged.event.kind],
-                m.session_id,
+                m.session_id or NIL,
             )
             for m in self._groups.moved
-            if m.session_id is not None and m.tagged.event.kind < len(_TYPE_OF_KIND)
+            if m.tagged.event.kind < len(_TYPE_OF_KIND)
         ]
         self._groups.moved = []
 

@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from streams.core import facts as status
 from streams.core.curve import Point, build_curve
-from streams.core.events import CoreEvent, Sample
+from streams.core.events import EXPIRED, CoreEvent, Sample
 from streams.core.facts import Facts
 from streams.core.order import Ordered, Parts, order
 from streams.core.timeline import (
@@ -69,8 +69,8 @@ def derive(
         started_ms=started_ms,
         ended_ms=until_ms if closed and verdict.status != status.PENDING else None,
         until_ms=until_ms,
-        first_event_ms=first_ms,
-        last_event_ms=max(last_ms, end.ts if end is not None else last_ms),
+        first_event_ms=min(e.ts for e in events),
+        last_event_ms=max((e.ts for e in events if e.kind != EXPIRED), default=last_ms),
         connector=ordered.connector,
         evse=ordered.evse,
         id_token=ordered.id_token,

@@ -134,12 +134,15 @@ class GroupBook:
         event: CoreEvent,
         partition: int,
         now_ms: int,
-    ) -> Group:
-        """Add an event that is no start; returns the group that will know its session."""
+    ) -> Group | None:
+        """Add an event that is no start; returns the group that will know its session.
+
+        None for a known event whose session is not certain: its row is right as it is stored.
+        """
         group = self._station(tenant, station_id, partition).group(transaction_id)
         if event in group.events or (group.seen and hash(event) in group.seen):
             self._book.duplicates += 1
-            return group
+            return None if group.only() is None else group
         group.add(event)
         for known in group.starts.values():
             if known.packed or len(known.transaction_ids) != 1:
@@ -295,15 +298,18 @@ class GroupBook:
                 groups.float_until = max(groups.float_until, event.ts)
             groups.homes[Tagged(transaction_id, event)] = mine.session_id
             group.allotted = True
-        if mine.superseded and not mine.closed:
-            self._book.touch(mine)
+        if 2 * len(mine.events) + 1 < mine.version % (1 << 28):
+            mine.forced = True  # a crash came between moving events away and saying so
+        self._book.touch(mine)
         self._tangle(groups)
 
     def merge_floating(self, station: Station, tagged: Iterable[tuple[str, CoreEvent]]) -> None:
         """Stored events that no session claimed become known again."""
         groups = station.groups = station.groups or StationGroups(station)
         for transaction_id, event in tagged:
-            groups.group(transaction_id).add(event)
+            group = groups.group(transaction_id)
+            group.add(event)
+            group.allotted = True
             groups.float_until = max(groups.float_until, event.ts)
             groups.homes.setdefault(Tagged(transaction_id, event), None)
         self._tangle(groups)
@@ -320,11 +326,10 @@ class GroupBook:
             for sid, started in groups.started.items()
             if not groups.sessions[sid].packed
         ]
-        tags, own = self._sort_out(groups)
+        tags, own, left = self._sort_out(groups)
         stops = {sid: g.end_ts for sid, g in own.items() if g.end_ts is not None}
-        members: dict[UUID, set[CoreEvent]] = {
-            home: set() for tag in tags if (home := groups.homes.get(tag)) is not None
-        }
+        left.update(home for tag in tags if (home := groups.homes.get(tag)) is not None)
+        members: dict[UUID, set[CoreEvent]] = {home: set() for home in left}
         for tag, home in allot(starts, tags, stops).items():
             target = home
             if home is None and tag.transaction_id not in UNKNOWN_TRANSACTIONS:
@@ -336,10 +341,11 @@ class GroupBook:
             groups.homes[tag] = target
         self._refill(groups, members, own, now_ms)
 
-    def _sort_out(self, groups: StationGroups) -> tuple[list[Tagged], dict[UUID, Group]]:
+    def _sort_out(self, groups: StationGroups) -> tuple[list[Tagged], dict[UUID, Group], set[UUID]]:
         """Events whose session must be found, and the groups that are one session's alone."""
         tags: list[Tagged] = []
         own: dict[UUID, Group] = {}
+        left: set[UUID] = set()
         for group in groups.groups.values():
             session = group.only()
             if session is None:
@@ -347,10 +353,10 @@ class GroupBook:
                 group.allotted = True
                 continue
             if group.allotted:
-                self._come_home(group, session)
+                left |= self._come_home(group, session)
             if not session.packed:
                 own[session.session_id] = group
-        return tags, own
+        return tags, own, left
 
     def _refill(
         self,
@@ -372,14 +378,18 @@ class GroupBook:
                 events |= own[sid].events
             self._replace(session, events, now_ms)
 
-    def _come_home(self, group: Group, session: Session) -> None:
+    def _come_home(self, group: Group, session: Session) -> set[UUID]:
         """Events once allotted elsewhere belong to the only start their id has now."""
         group.allotted = False
+        left = set()
         for event in group.events:
             tag = Tagged(group.transaction_id, event)
-            before = group.station.homes.pop(tag, None)
-            if before is not None and before != session.session_id:
+            before = group.station.homes.pop(tag, session.session_id)
+            if before != session.session_id:
                 self.moved.append(Moved(group.station.station, tag, session.session_id))
+                if before is not None:
+                    left.add(before)
+        return left
 
     def _orphan(self, groups: StationGroups, transaction_id: str) -> UUID:
         """The provisional session of events whose start is not known."""

@@ -6,7 +6,7 @@ first; only when times contradict sequence numbers does the sequence number deci
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TypeVar
@@ -78,7 +78,12 @@ def _choose(out: Ordered, found: list[Bound]) -> Bound | None:
         return None
     if len(found) > 1:
         out.flags.append("conflict")
-    return max(found)
+    return max(found, key=_whole)
+
+
+def _whole(event: Sequence[object]) -> list[tuple[bool, object]]:
+    """Any two events in one definite order, whatever they leave out."""
+    return [(value is not None, value) for value in event]
 
 
 def _notice_flags(out: Ordered, parts: Parts) -> None:
@@ -95,9 +100,11 @@ def _collect_seqs(out: Ordered, parts: Parts) -> None:
 
 def _ordered_samples(out: Ordered, samples: list[Sample]) -> list[Sample]:
     try:
-        rows = sorted(samples, key=_TIME_KEY)
+        rows = sorted(samples)  # whole, so that equal ranks have one definite order
+        rows.sort(key=_TIME_KEY)
     except TypeError:  # two at one instant, one of them without a register
-        rows = sorted(samples, key=_by_time)
+        rows = sorted(samples, key=_whole)
+        rows.sort(key=_by_time)
     if not rows:
         return rows
     if rows[-1].seq >= 0 and _clock_jumped(rows, out.end):

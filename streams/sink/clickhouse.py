@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from operator import methodcaller
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -51,8 +51,9 @@ FROM sessions FINAL
 _EVENTS = """
 SELECT tenant, station_id, toString(session_id) AS id, transaction_id, type,
     toUnixTimestamp64Milli(timestamp) AS timestamp_ms, seq_no, context, charging_state, id_token,
-    toInt64(meter_wh * 1000) AS meter_mwh, toInt64(import_wh * 1000) AS import_mwh,
-    toInt64(export_wh * 1000) AS export_mwh, toInt64(power_w * 1000) AS power_mw,
+    toInt64(toDecimal128(meter_wh, 3) * 1000) AS meter_mwh,
+    toInt64(toDecimal128(import_wh, 3) * 1000) AS import_mwh,
+    toInt64(toDecimal128(export_wh, 3) * 1000) AS export_mwh, toInt64(power_w * 1000) AS power_mw,
     connector_id, evse_id, attributes, flags, protocol
 FROM events FINAL
 """
@@ -80,13 +81,13 @@ class ClickHouseSink:
             sql = (
                 "INSERT INTO events SELECT * REPLACE("
                 f"toUUID('{session_id}') AS session_id, assignment + 1 AS assignment) "
-                f"FROM events FINAL WHERE tenant = {format_str(owner[0])} "
+                f"FROM (SELECT * FROM events FINAL WHERE tenant = {format_str(owner[0])} "
                 f"AND station_id = {format_str(owner[1])} AND timestamp IN ({ticks}) "
                 f"AND type = {format_str(kind)} AND protocol = 'ocpp1.6' "
                 f"AND transaction_id = {format_str(transaction_id)} "
-                f"AND session_id != toUUID('{session_id}')"
+                f"AND session_id != toUUID('{session_id}'))"
             )
-            self._guarded(partial(Client.command, cmd=sql, settings={**PINNED, **_QUERY}))
+            self._guarded(methodcaller("command", sql, settings={**PINNED, **_QUERY}))
 
     def stations(self, owners: Collection[Owner]) -> list[StoredStation]:
         """What is stored of these stations; stations without any session are left out."""

@@ -176,7 +176,7 @@ class SinkContract:
         (session,) = sink.sessions16({(tenant, "S9"): {name}}, {})
         assert len(read(sink.events([session]))) == 2
 
-    def test_floating_events_are_16_readings_and_stops_of_no_session(
+    def test_floating_events_are_16_readings_and_stops_whose_id_says_nothing(
         self, sink: Sink, tenant: str
     ) -> None:
         store16(sink, tenant, [start16(0, 0)])
@@ -210,10 +210,10 @@ class SinkContract:
         self, sink: Sink, tenant: str
     ) -> None:
         home = store16(sink, tenant, [start16(0, 0)])
-        reading = meter16(10, 100, "7")
-        other = meter16(11, 100, "7")
+        reading = meter16(10, 100, "-1")
+        other = meter16(11, 100, "-1")
         insert_events(sink, tenant, [(reading, NIL), (other, NIL)])
-        move = Reassignment((tenant, "S9"), "7", ms(10), "meter_sampled", home)
+        move = Reassignment((tenant, "S9"), "-1", ms(10), "meter_sampled", home)
 
         sink.reassign([move])
         sink.reassign([move])
@@ -221,7 +221,8 @@ class SinkContract:
 
         (session,) = sink.sessions_by_id([(tenant, "S9", home)])
         assert {e.ts for e in read(sink.events([session]))} == {ms(0), ms(10)}
-        assert len(list(sink.floating([(tenant, "S9")]))) == 1
+        floating = {r["timestamp_ms"]: r["id"] for r in sink.floating([(tenant, "S9")])}
+        assert floating == {ms(10): str(home), ms(11): str(NIL)}
 
     def test_silent_sessions_are_open_and_long_without_event(self, sink: Sink, tenant: str) -> None:
         store(sink, tenant, {
