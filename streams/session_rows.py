@@ -48,8 +48,8 @@ class Derived:
 def derive_session(session: Session, catalogue: Catalogue) -> Derived | None:
     """The rows of one session; None where the store already holds this knowledge.
 
-    version = catalogue revision << 40 | 2 × distinct events + superseded. Where events moved
-    away the count alone would fall, so the version goes one up instead: it never falls.
+    version = catalogue revision << 40 | moves << 28 | 2 × distinct events + superseded, where
+    moves count how often events left the session: their number alone would let it fall.
     """
     count = len(session.events)
     moves = (session.version % (1 << VERSION_BITS) >> COUNT_BITS) + session.forced

@@ -1,5 +1,5 @@
 -- Derived tables: pure functions of `events` and the catalogue; droppable and rebuildable.
--- version = catalogue revision << 40 | knowledge: more knowledge, higher version, wins.
+-- version = catalogue revision << 40 | moves << 28 | knowledge: more knowledge, higher version, wins.
 CREATE TABLE IF NOT EXISTS sessions
 (
     tenant LowCardinality(String),
