@@ -134,7 +134,7 @@ def _record(settings: Settings, dead: list[tuple[TopicPartition, DeadValue]]) ->
         )
         sink.insert("dead_letters", dead_letters_table(dead))
     except UnavailableError as error:
-        view.print_note(f"The dead letters are in the topic only: {error}")
+        view.print_note(f"The dead letters are in the topic only: {error}", aside=True)
 
 
 def _kind(format_: Format | None, mapping: str | None) -> Format:

@@ -63,9 +63,9 @@ def print_counts(title: str, counts: Sequence[tuple[str, int]]) -> None:
     console.print(grid)
 
 
-def print_note(text: str) -> None:
-    """One remark, wrapped to the terminal."""
-    Console(highlight=False).print(Text(text, style="dim"))
+def print_note(text: str, *, aside: bool = False) -> None:
+    """One remark, wrapped to the terminal; `aside` keeps it out of standard output."""
+    Console(highlight=False, stderr=aside).print(Text(text, style="dim"))
 
 
 def reasons(counts: Mapping[str, int]) -> list[tuple[str, int]]:
