@@ -45,6 +45,9 @@ CATALOGUE_MS = 5_000
 OPEN_IN_MEMORY = 20_000
 """Closed sessions kept whole before the oldest are packed."""
 
+PACKED_IN_MEMORY = 100_000
+"""Packed sessions kept before the oldest are forgotten; about 3 KB each."""
+
 _TYPE_OF_KIND = ("meter_sampled", "session_started", "session_ended", "charging_state_changed")
 
 
@@ -75,6 +78,7 @@ class Worker:
         self._positions: dict[TopicPartition, int] = {}
         self._unacked: set[TopicPartition] = set()
         self._closed: deque[tuple[int, Session]] = deque()
+        self._packed: deque[Session] = deque()
         self._events = self._dead_total = 0
         self._first_pending_ms = self._last_accept_ms = 0
         self._status_ms = self._sweep_ms = self._catalogue_ms = 0
@@ -188,6 +192,9 @@ class Worker:
             self._catalogue_ms = now_ms
         self._lookup.resolve()
         self._groups.untangle(now_ms)
+        while self._groups.tangled:  # packed sessions got events: load them, then once more
+            self._lookup.resolve()
+            self._groups.untangle(now_ms)
         self._lookup.load_dirty()
         stale = self._sweep(batch, now_ms)
         had_rows = self._pending_count > 0
@@ -222,8 +229,14 @@ class Worker:
             if len(self._closed) <= OPEN_IN_MEMORY and now_ms - written < keep_ms:
                 break
             self._closed.popleft()
+            book = self._groups if session.protocol == "ocpp1.6" else self._book
             if not session.dirty_since and not session.packed and not session.must_load:
-                (self._groups if session.protocol == "ocpp1.6" else self._book).pack(session)
+                book.pack(session)
+                self._packed.append(session)
+        while len(self._packed) > PACKED_IN_MEMORY:
+            session = self._packed.popleft()
+            if session.packed:
+                (self._groups if session.protocol == "ocpp1.6" else self._book).evict(session)
 
     def _event_rows(self, batch: Batch) -> None:
         tables = [
@@ -336,6 +349,7 @@ class Worker:
         self._book.forget(numbers.__contains__)
         self._groups.forget(numbers.__contains__)
         self._closed = deque((t, s) for t, s in self._closed if s.station.partition not in numbers)
+        self._packed = deque(s for s in self._packed if s.station.partition not in numbers)
 
     def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Nothing to prepare: sessions of new partitions are looked up when they speak."""

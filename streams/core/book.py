@@ -57,6 +57,7 @@ class Session:
         "closed",
         "connector",
         "dirty_since",
+        "end_ts",
         "events",
         "forced",
         "has_end",
@@ -88,6 +89,7 @@ class Session:
         self.must_load = station.stored_until != NOTHING_STORED
         self.start_ts: int | None = None
         self.has_end = False
+        self.end_ts: int | None = None
         self.closed = False
         self.connector: Connector | None = None
         self.version = 0
@@ -183,6 +185,14 @@ class Book:
         session.events = set()
         session.packed = True
 
+    def evict(self, session: Session) -> None:
+        """Forget a packed session; the store is asked when it speaks again."""
+        for transaction_id in session.transaction_ids:
+            key = (*session.station.key, transaction_id)
+            if self.direct.get(key) is session:
+                del self.direct[key]
+        session.station.stored_until = max(session.station.stored_until or 0, 0)
+
     def notice(self, session: Session, event: CoreEvent) -> None:
         """Keep connector neighbours true: starts supersede, ends settle."""
         kind = event.kind
@@ -192,6 +202,7 @@ class Book:
             session.urgent = True
         elif kind == ENDED:
             session.has_end = session.urgent = True
+            session.end_ts = max(event.ts, session.end_ts or event.ts)
         elif kind == EXPIRED:
             session.urgent = True
         if session.connector is None:

@@ -229,9 +229,7 @@ class GroupBook:
     def want_window(self, groups: StationGroups, ts: int) -> None:
         """Have the stored sessions around an instant loaded: an event may be any one's."""
         low, high = groups.window
-        stored = groups.station.stored_until != NOTHING_STORED
-        stored = stored or any(s.packed for s in groups.sessions.values())
-        if not stored or low <= ts - WINDOW_MS < ts <= high:
+        if groups.station.stored_until == NOTHING_STORED or low <= ts - WINDOW_MS < ts <= high:
             return
         first = ts - WINDOW_MS
         groups.wanted_from = min(groups.wanted_from or first, first)
@@ -267,7 +265,22 @@ class GroupBook:
                 groups.homes.pop(Tagged(transaction_id, event), None)
         session.events = set()
         session.packed = True
+
+    def evict(self, session: Session) -> None:
+        """Forget a packed session; the store is asked when its transaction speaks again."""
+        groups = session.station.groups
+        if groups is None or groups in self.tangled:
+            return
+        groups.sessions.pop(session.session_id, None)
+        groups.started.pop(session.session_id, None)
+        for transaction_id in session.transaction_ids:
+            group = groups.groups.get(transaction_id)
+            if group is not None:
+                group.starts.pop(session.session_id, None)
+                if not group.starts and not group.events:
+                    del groups.groups[transaction_id]
         groups.window = (0, 0)
+        session.station.stored_until = max(session.station.stored_until or 0, 0)
 
     def merge(
         self, station: Station, session: Session, tagged: Iterable[tuple[str, CoreEvent]]
@@ -317,20 +330,29 @@ class GroupBook:
     def untangle(self, now_ms: int) -> None:
         """Allot the events of every tangled station anew; `moved` says what changed."""
         for groups in list(self.tangled):
-            self._untangle(groups, now_ms)
-        self.tangled.clear()
+            if self._untangle(groups, now_ms):
+                del self.tangled[groups]
 
-    def _untangle(self, groups: StationGroups, now_ms: int) -> None:
+    def _untangle(self, groups: StationGroups, now_ms: int) -> bool:
+        """False where a packed session gets an event: it must be loaded first."""
         starts = [
             Start(sid, started, frozenset(groups.sessions[sid].transaction_ids))
             for sid, started in groups.started.items()
-            if not groups.sessions[sid].packed
         ]
         tags, own, left = self._sort_out(groups)
         stops = {sid: g.end_ts for sid, g in own.items() if g.end_ts is not None}
+        for sid, session in groups.sessions.items():
+            if session.packed and session.end_ts is not None:
+                stops[sid] = session.end_ts
+        homes = allot(starts, tags, stops)
+        wanted = {home for home in homes.values() if home and groups.sessions[home].packed}
+        if wanted:
+            for sid in wanted:
+                self.unpack(groups.sessions[sid])
+            return False
         left.update(home for tag in tags if (home := groups.homes.get(tag)) is not None)
         members: dict[UUID, set[CoreEvent]] = {home: set() for home in left}
-        for tag, home in allot(starts, tags, stops).items():
+        for tag, home in homes.items():
             target = home
             if home is None and tag.transaction_id not in UNKNOWN_TRANSACTIONS:
                 target = self._orphan(groups, tag.transaction_id)
@@ -340,6 +362,7 @@ class GroupBook:
                 self.moved.append(Moved(groups.station, tag, target))
             groups.homes[tag] = target
         self._refill(groups, members, own, now_ms)
+        return True
 
     def _sort_out(self, groups: StationGroups) -> tuple[list[Tagged], dict[UUID, Group], set[UUID]]:
         """Events whose session must be found, and the groups that are one session's alone."""
@@ -404,7 +427,9 @@ class GroupBook:
         gained = events - session.events
         session.forced = session.forced or bool(session.events - events)
         session.events = events
-        session.has_end = any(e.kind == ENDED for e in events)
+        ends = [e.ts for e in events if e.kind == ENDED]
+        session.has_end = bool(ends)
+        session.end_ts = max(ends, default=None)
         for event in gained:
             self._book.notice(session, event)
         self._book.touch(session, now_ms)
