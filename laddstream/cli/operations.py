@@ -62,12 +62,13 @@ def migrate(
 
 
 def _missing_topics(settings: Settings) -> list[str]:
-    """Topics that had to be created; none where neither a Kafka is configured nor one runs."""
+    """Topics that had to be created; a Kafka that is not there is only remarked on."""
     try:
         bootstrap = kafka_bootstrap(settings)
-    except UnavailableError:
+        return [f"topic {name}" for name in create_topics(settings, bootstrap)]
+    except UnavailableError as error:
+        typer.echo(f"Topics are not looked at: {error}", err=True)
         return []
-    return [f"topic {name}" for name in create_topics(settings, bootstrap)]
 
 
 def wait(

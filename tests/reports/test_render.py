@@ -1,3 +1,5 @@
+"""Answers as table, JSON and CSV: exact, readable at 80 columns, safe in a spreadsheet."""
+
 from __future__ import annotations
 
 import csv

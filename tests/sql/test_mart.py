@@ -1,3 +1,5 @@
+"""The views of `mart` on a real store: current rows only, local times, hand-made sums."""
+
 from __future__ import annotations
 
 import re
