@@ -26,6 +26,7 @@ from streams.core.events import (
 )
 
 _SMALL_LIMIT = 10**9
+_new = tuple.__new__  # a NamedTuple's own __new__ is a Python call more, for every sample
 _SERIES = (
     ("l1", "import_l1_wh"),
     ("l2", "import_l2_wh"),
@@ -42,11 +43,6 @@ may come another way. The identity in sql/migrations/001 names the same."""
 
 def _flags(event: wire.WireEvent) -> tuple[str, ...]:
     return tuple(f for f in CORE_FLAGS if f in event.flags)
-
-
-def to_core(event: wire.WireEvent, ts: int) -> CoreEvent | None:
-    """The core's form of one event; None for events that are about no session."""
-    return _BY_CLASS[type(event)](event, ts)
 
 
 def _mwh(name: str, value: wire.Number | None) -> int | None:
@@ -93,7 +89,7 @@ def _sample(e: wire.MeterSampled, ts: int) -> CoreEvent:
         milli("soc_percent", e.soc_percent)
     seq, connector, evse = e.seq_no, e.connector_id, e.evse_id
     register, power, export = e.import_wh, e.power_w, e.export_wh
-    return Sample(
+    values = (
         SAMPLE,
         ts,
         -1 if seq is None else seq,
@@ -110,6 +106,7 @@ def _sample(e: wire.MeterSampled, ts: int) -> CoreEvent:
         extra,
         _flags(e) if e.flags else (),
     )
+    return _new(Sample, values)
 
 
 def _started(e: wire.SessionStarted, ts: int) -> CoreEvent:
@@ -182,7 +179,7 @@ def _none(_: wire.WireEvent, __: int) -> None:
     return None
 
 
-_BY_CLASS: dict[type, Callable[[Any, int], CoreEvent | None]] = {
+CONVERT: dict[type, Callable[[Any, int], CoreEvent | None]] = {
     wire.MeterSampled: _sample,
     wire.SessionStarted: _started,
     wire.SessionEnded: _ended,
@@ -191,3 +188,9 @@ _BY_CLASS: dict[type, Callable[[Any, int], CoreEvent | None]] = {
     wire.StationStatus: _none,
     wire.Authorization: _none,
 }
+"""The core's form of an event by its class; None for events that are about no session."""
+
+
+def to_core(event: wire.WireEvent, ts: int) -> CoreEvent | None:
+    """The core's form of one event at `ts` epoch ms; ValueError says `field: what is wrong`."""
+    return CONVERT[type(event)](event, ts)

@@ -20,7 +20,7 @@ from schemas.errors import Reason, Rejection
 from schemas.topics import MAX_EVENT_BYTES
 from schemas.wire import AnyEvent, WireEvent
 from streams.chunk import Chunk
-from streams.convert import to_core
+from streams.convert import CONVERT, to_core
 from streams.core.events import CoreEvent
 
 _DECODE = msgspec.json.Decoder(AnyEvent).decode
@@ -68,19 +68,22 @@ def decode_chunk(chunk: Chunk) -> Decoded:
     events: list[WireEvent] = []
     offsets: list[int] = []
     indexes: list[int] = []
+    append = events.append
+    plain = 0
     for position, value in enumerate(chunk.values):
         try:
             if len(value) > MAX_EVENT_BYTES:  # type: ignore[arg-type]  # None is caught below
                 raise ValueError  # noqa: TRY301  # one slow path for all that is unusual
             if not value.isascii():  # type: ignore[union-attr]  # None is caught below
                 value.decode()  # type: ignore[union-attr]  # msgspec does not look at what it skips
-            event = _DECODE(value)  # type: ignore[arg-type]  # None is caught below
+            append(_DECODE(value))  # type: ignore[arg-type]  # None is caught below
         except (msgspec.DecodeError, ValueError, TypeError, RecursionError):
+            offsets.extend(chunk.offsets[plain:position])
+            indexes.extend([-1] * (position - plain))
+            plain = position + 1
             _decode_unusual(out, chunk, position, events, offsets, indexes)
-        else:
-            events.append(event)
-            offsets.append(chunk.offsets[position])
-            indexes.append(-1)
+    offsets.extend(chunk.offsets[plain:])
+    indexes.extend([-1] * (len(chunk.values) - plain))
     _accept(out, chunk, events, offsets, indexes)
     return out
 
@@ -193,7 +196,7 @@ def _cores(
     clock = [0 if i in wrong else t for i, t in enumerate(times)] if wrong else times
     ticks = cast("list[int]", clock)
     try:
-        return [to_core(e, t) for e, t in zip(events, ticks, strict=True)]
+        return [CONVERT[type(e)](e, t) for e, t in zip(events, ticks, strict=True)]
     except ValueError:
         pass
     cores: list[CoreEvent | None] = []
