@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,6 +33,10 @@ STOP_S = 10.0
 
 _LEAVE_S = 4.0
 _BEAT_S = 0.25
+_SWITCH_S = 0.05
+"""How long one thread may hold the interpreter: reading, flushing and fetching work in long
+strides, and changing over every 5 ms costs a tenth of the CPU."""
+
 _FOR_EVER_S = 1_000_000.0
 _LOUD = ("faust", "mode", "aiokafka", "streams.app", "streams.transport")
 """Loggers that report what is ordinary here (a rebalance) as trouble; ours says what matters."""
@@ -184,6 +189,7 @@ async def serve(
     A second signal ends the process at once. Unforeseen errors end it with 70, stalls with 71.
     """
     _quiet()
+    sys.setswitchinterval(_SWITCH_S)
     stop = asyncio.Event()
     _on_signals(stop)
     await check_topics(settings)
