@@ -121,8 +121,8 @@ def _columns(d: Decoded, topic: str, partition: int) -> pa.Table:
         "message_id": _text([e.message_id or "" for e in events]),
         "offline": pa.array([e.offline for e in events], pa.bool_()).cast(pa.uint8()),
         "gateway": _text([e.gateway or "" for e in events]),
-        "kafka_topic": _text([topic] * count),
-        "kafka_partition": pa.array([partition] * count, pa.int32()),
+        "kafka_topic": pa.repeat(topic, count),
+        "kafka_partition": pa.repeat(pa.scalar(partition, pa.int32()), count),
         "kafka_offset": pa.array(d.offsets, pa.int64()),
         "kafka_index": pa.array(d.indexes, pa.int32()),
     }

@@ -181,7 +181,7 @@ class Book:
 
     def pack(self, session: Session) -> None:
         """Keep only what recognises duplicates of a closed, written session."""
-        session.seen = frozenset([hash(e) for e in session.events])
+        session.seen = frozenset(map(hash, session.events))
         session.events = set()
         session.packed = True
 

@@ -69,16 +69,17 @@ class _Registers:
         self.end = end.meter_mwh if end is not None else None
         self.end_ts = end.ts if end is not None else 0
         self.final = end is None
-        for s in samples:
-            value = s.import_mwh
+        read = self.readings.append
+        for _, ts, _, context, value, *_ in samples:
             if value is None:
                 continue
-            if s.context == BEGIN:
+            if context == BEGIN:
                 if self.begin is None:
                     self.begin = value
             else:
-                self.readings.append((s.ts, value))
-                self.final = self.final or s.context == END
+                read((ts, value))
+                if context == END:
+                    self.final = True
 
     @property
     def known(self) -> int:

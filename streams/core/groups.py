@@ -260,9 +260,10 @@ class GroupBook:
                 continue
             mine = group.events & session.events
             group.events -= mine
-            group.seen.update([hash(e) for e in mine])
-            for event in mine:
-                groups.homes.pop(Tagged(transaction_id, event), None)
+            group.seen.update(map(hash, mine))
+            if groups.homes:
+                for event in mine:
+                    groups.homes.pop(Tagged(transaction_id, event), None)
         session.events = set()
         session.packed = True
 

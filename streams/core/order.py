@@ -101,7 +101,8 @@ def _collect_seqs(out: Ordered, parts: Parts) -> None:
 def _ordered_samples(out: Ordered, samples: list[Sample]) -> list[Sample]:
     try:
         rows = sorted(samples)  # whole, so that equal ranks have one definite order
-        rows.sort(key=_TIME_KEY)
+        if len({s[1] for s in rows}) != len(rows):
+            rows.sort(key=_TIME_KEY)
     except TypeError:  # two at one instant, one of them without a register
         rows = sorted(samples, key=_whole)
         rows.sort(key=_by_time)
