@@ -32,3 +32,15 @@ class Chunk:
     def __len__(self) -> int:
         """How many records."""
         return len(self.values)
+
+    def part(self, begin: int, end: int) -> Chunk:
+        """Some of the records, by position; `next_offset` stays the whole chunk's."""
+        if begin == 0 and end >= len(self.values):
+            return self
+        return Chunk(
+            self.tp,
+            self.offsets[begin:end],
+            self.values[begin:end],
+            self.keys[begin:end],
+            self.next_offset,
+        )

@@ -42,6 +42,9 @@ IDLE_MS = 1_000
 STATUS_MS = 2_000
 SWEEP_MS = 60_000
 CATALOGUE_MS = 5_000
+STRIDE = 1_000
+"""Records decoded, stitched and made columns together: few enough to stay in the cache."""
+
 OPEN_IN_MEMORY = 20_000
 """Closed sessions kept whole before the oldest are packed."""
 
@@ -90,15 +93,19 @@ class Worker:
 
     def accept(self, chunk: Chunk, now_ms: int) -> None:
         """Decode and stitch one chunk."""
-        decoded = decode_chunk(chunk)
         self._positions[chunk.tp] = chunk.next_offset
         self._unacked.add(chunk.tp)
+        self._first_pending_ms = self._first_pending_ms or now_ms
+        self._last_accept_ms = now_ms
+        for begin in range(0, len(chunk), STRIDE):
+            self._accept(chunk.part(begin, begin + STRIDE), now_ms)
+
+    def _accept(self, chunk: Chunk, now_ms: int) -> None:
+        decoded = decode_chunk(chunk)
         self._dead.extend((chunk.tp, dead) for dead in decoded.dead)
         self._events += len(decoded.events)
         self._dead_total += len(decoded.dead)
         self._pending_count += len(decoded.events) + len(decoded.dead)
-        self._first_pending_ms = self._first_pending_ms or now_ms
-        self._last_accept_ms = now_ms
         self._stitch(chunk.tp, decoded, now_ms)
 
     def _stitch(self, tp: TopicPartition, d: Decoded, now_ms: int) -> None:
