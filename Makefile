@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install install-dev demo check lint test bench lock schemas clean
+.PHONY: help install install-dev demo check unit lint test bench lock schemas clean
 SHELL := /bin/sh
 
 VENV := .venv
@@ -28,7 +28,10 @@ install-dev: $(VENV)/.installed-dev ## the same, with what tests and lint need
 demo: install ## a simulated fleet, live; ONCE=1: a finite run, checked
 	@$(VENV)/bin/laddstream demo $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)
 
-check: lint ## lint, types, contracts, unit tests: under a minute
+check: install-dev ## lint, types, contracts, unit tests; under a minute
+	@$(MAKE) --no-print-directory -j2 lint unit
+
+unit: install-dev ## unit tests alone
 	@$(PY) -m pytest -q -m "$(FAST)" $(ARGS)
 
 test: lint ## everything: the same, and all tests
