@@ -43,7 +43,6 @@ class WorkerSettings(BaseModel):
     expire_after_s: int = Field(86_400, ge=1, description="Silence in event time after which …")
     expire_grace_s: int = Field(3_600, ge=0, description="… and in arrival a session is given up")
     closed_keep_s: float = Field(300.0, ge=0, description="How long ended sessions stay in memory")
-    dead_letter_ratio_limit: float = Field(0.5, gt=0, le=1)
     watchdog_s: float = Field(60.0, gt=0, description="No commit with work waiting: exit hard")
 
 

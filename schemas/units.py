@@ -14,9 +14,6 @@ SLICE_MS = 15 * 60 * 1000
 MWH_PER_WH = 1000
 """`mwh` in a name always means milliwatt-hours (mWh), never megawatt-hours."""
 
-MICRO = 1_000_000
-"""Micro-units of a currency in one unit."""
-
 MAX_WH = 10**14
 """Largest register accepted, in Wh (100 TWh): more is corruption, and would not fit a column."""
 

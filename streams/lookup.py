@@ -9,8 +9,9 @@ from uuid import UUID
 from streams.core.book import NOTHING_STORED, Book, Connector, Session, Station
 from streams.core.events import STARTED, CoreEvent
 from streams.core.facts import CLOSED
-from streams.core.groups import PROTOCOL, GroupBook, StationGroups
+from streams.core.groups import PROTOCOL, GroupBook
 from streams.core.identity import NIL
+from streams.core.station_groups import StationGroups
 from streams.event_rows import core_event
 from streams.sink.port import Owner, Sink, StoredSession, StoredStation
 
@@ -80,7 +81,7 @@ class Lookup:
             self._book.direct[key] = session
             connector.open[row.session_id] = session
         _adopt(session, row)
-        if connector.last_start > row.started_ms and not session.has_end:
+        if connector.last_start > row.started_ms and session.end_ts is None:
             self._book.touch(session)
 
     def _resolve16(self) -> None:

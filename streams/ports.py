@@ -11,7 +11,7 @@ A crash between any two of these replays; replay is harmless.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -71,6 +71,3 @@ class StreamWorker(Protocol):
 
     def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """These partitions are ours from their committed offset on."""
-
-    def positions(self) -> Mapping[TopicPartition, int]:
-        """Next offset to be accepted, for the status row."""

@@ -7,7 +7,7 @@ sink for what it does not know, once per flush. The Faust shell drives it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -18,8 +18,9 @@ from streams.chunk import Chunk, TopicPartition
 from streams.core.book import Book, Session
 from streams.core.events import STARTED, Started
 from streams.core.facts import CLOSED
-from streams.core.groups import Group, GroupBook
+from streams.core.groups import GroupBook
 from streams.core.identity import NIL
+from streams.core.station_groups import Group
 from streams.decode import DeadValue, Decoded, decode_chunk
 from streams.event_rows import PendingRows
 from streams.expiry import expirations
@@ -363,7 +364,3 @@ class Worker:
         for tp in partitions:
             self._positions.setdefault(tp, 0)
         self._sweep_ms = 0
-
-    def positions(self) -> Mapping[TopicPartition, int]:
-        """Next offset to be accepted, for the status row."""
-        return dict(self._positions)

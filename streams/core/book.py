@@ -15,7 +15,7 @@ from streams.core.events import ENDED, EXPIRED, STARTED, CoreEvent
 from streams.core.identity import transaction_session_id
 
 if TYPE_CHECKING:
-    from streams.core.groups import StationGroups
+    from streams.core.station_groups import StationGroups
 
 Owner = tuple[str, str]
 """(tenant, station_id)."""
@@ -60,7 +60,6 @@ class Session:
         "end_ts",
         "events",
         "forced",
-        "has_end",
         "must_load",
         "packed",
         "protocol",
@@ -88,7 +87,6 @@ class Session:
         self.packed = False
         self.must_load = station.stored_until != NOTHING_STORED
         self.start_ts: int | None = None
-        self.has_end = False
         self.end_ts: int | None = None
         self.closed = False
         self.connector: Connector | None = None
@@ -201,7 +199,7 @@ class Book:
                 session.start_ts = event.ts
             session.urgent = True
         elif kind == ENDED:
-            session.has_end = session.urgent = True
+            session.urgent = True
             session.end_ts = max(event.ts, session.end_ts or event.ts)
         elif kind == EXPIRED:
             session.urgent = True
@@ -220,7 +218,7 @@ class Book:
         connector, start = session.connector, session.start_ts
         if connector is None or start is None:
             return
-        if session.has_end:
+        if session.end_ts is not None:
             connector.open.pop(session.session_id, None)
         else:
             connector.open[session.session_id] = session

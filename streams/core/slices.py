@@ -12,8 +12,7 @@ from typing import NamedTuple
 from schemas.units import SLICE_MS
 from streams.core.facts import Facts
 from streams.core.timeline import CHARGING, IDLE, overlap_ms
-
-MAX_SLICES = 60 * 96
+from streams.core.verdict import MAX_DURATION_MS
 
 
 class Slice(NamedTuple):
@@ -32,7 +31,7 @@ def slice_session(facts: Facts) -> list[Slice]:
     if start is None:
         return []
     end = facts.until_ms
-    if end < start or end - start > MAX_SLICES * SLICE_MS:
+    if end < start or end - start > MAX_DURATION_MS:
         return []
     first = start // SLICE_MS
     last = max(first, (end - 1) // SLICE_MS)

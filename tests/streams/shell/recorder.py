@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,10 +93,6 @@ class Recorder:
     def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Note it."""
         self.log.append(("assigned", frozenset(partitions)))
-
-    def positions(self) -> Mapping[TopicPartition, int]:
-        """Of the open batch."""
-        return self._acks
 
 
 def main() -> None:
