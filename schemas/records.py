@@ -14,6 +14,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+Int16 = Annotated[int, Field(ge=-(2**15), le=2**15 - 1)]
 Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 UInt8 = Annotated[int, Field(ge=0, le=2**8 - 1)]
@@ -131,6 +132,15 @@ class SessionRecord(Record):
     slice_first: AwareDatetime | None = Field(None, description="Start of the first slice written")
     slice_last: AwareDatetime | None = Field(None, description="Start of the last slice written")
     updated_at: AwareDatetime | None = Field(None, description="Set by the store")
+    region: str = ""
+    driver_id: str = Field("", description="The person behind the token, where the catalogue knows")
+    plan_id: str = ""
+    payer: str = Field("", description="driver, company, partner or nobody")
+    payer_id: str = ""
+    unpriced_reason: str = Field("", description="Why there is no price; empty when there is one")
+    rounded_excl_vat: Micro | None = Field(None, description="Rounded once per tax rate")
+    rounded_incl_vat: Micro | None = None
+    contract_because: tuple[str, ...] = Field((), description="Why these terms, a sentence each")
 
 
 class SliceRecord(Record):
@@ -174,6 +184,33 @@ class ChargeRecord(Record):
     currency: str = Field(description="ISO 4217")
     because: str = Field(description="Why this line, in words")
     updated_at: AwareDatetime | None = Field(None, description="Set by the store")
+    quantity_billed: Micro = Field(Decimal(0), description="Quantity after step_size")
+    element: Int16 = Field(-1, description="Tariff element, from 0; -1: an adjustment")
+    reservation: Flag = 0
+    starts_at: AwareDatetime | None = None
+    ends_at: AwareDatetime | None = None
+    amount_incl_vat: Micro = Decimal(0)
+
+
+class AdjustmentRecord(Record):
+    """The price of a closed session changed: from what to what, and why."""
+
+    tenant: str
+    session_id: UUID
+    version: UInt64 = _VERSION
+    station_id: str
+    driver_key: str
+    ended_at: AwareDatetime | None = None
+    reason: str = Field(description="late_event, catalogue or both, joined by +")
+    detail: str
+    currency: str = Field(description="ISO 4217")
+    before_excl_vat: Micro
+    before_incl_vat: Micro
+    after_excl_vat: Micro
+    after_incl_vat: Micro
+    before_energy_wh: Milli | None = None
+    after_energy_wh: Milli | None = None
+    at: AwareDatetime | None = Field(None, description="Set by the store")
 
 
 class DeadLetterRecord(Record):
@@ -224,6 +261,9 @@ class StationRecord(Record):
     time_zone: str = ""
     rated_power_w: UInt32 | None = None
     tariff_id: str = ""
+    location_id: str = ""
+    connectors: str = Field("", description="Connectors with their power, JSON")
+    deleted: Flag = 0
 
 
 class TariffRecord(Record):
@@ -234,6 +274,85 @@ class TariffRecord(Record):
     valid_from: AwareDatetime | None = Field(None, description="Absent: since ever")
     revision: UInt32
     ocpi_json: str = Field(description="OCPI 2.2.1 or 2.3.0 Tariff object, verbatim")
+    deleted: Flag = 0
+
+
+class DriverRecord(Record):
+    """Who a token belongs to, from an instant on."""
+
+    tenant: str
+    driver_key: str = Field(description="The token as chargers send it")
+    valid_from: AwareDatetime
+    revision: UInt32
+    driver_id: str = Field(description="The person: several tokens may share it")
+    name: str = ""
+    company_id: str = ""
+    groups: tuple[str, ...]
+    partner_id: str = Field("", description="Roaming partner that pays, empty: own customer")
+    deleted: Flag = 0
+
+
+class CompanyRecord(Record):
+    """A company that pays for its drivers, and its rules."""
+
+    tenant: str
+    company_id: str
+    valid_from: AwareDatetime
+    revision: UInt32
+    name: str = ""
+    company_json: str = Field(description="The entry as loaded, canonical JSON")
+    deleted: Flag = 0
+
+
+class PlanRecord(Record):
+    """A subscription plan."""
+
+    tenant: str
+    plan_id: str
+    valid_from: AwareDatetime
+    revision: UInt32
+    name: str = ""
+    plan_json: str = Field(description="The entry as loaded, canonical JSON")
+    deleted: Flag = 0
+
+
+class SubscriptionRecord(Record):
+    """A driver has a plan from one instant to another."""
+
+    tenant: str
+    driver_id: str
+    plan_id: str
+    starts_at: AwareDatetime
+    revision: UInt32
+    ends_at: AwareDatetime | None = None
+    deleted: Flag = 0
+
+
+class AssignmentRecord(Record):
+    """Which tariff holds for which stations, drivers, companies and partners, and when."""
+
+    tenant: str
+    assignment_id: str
+    valid_from: AwareDatetime
+    revision: UInt32
+    valid_until: AwareDatetime | None = None
+    priority: Int32 = Field(0, description="The highest that matches wins")
+    tariff_id: str = ""
+    free: Flag = Field(0, description="1: free of charge, no tariff is asked")
+    stations: tuple[str, ...]
+    areas: tuple[str, ...]
+    driver_group: str = ""
+    company_id: str = ""
+    partner_id: str = ""
+    deleted: Flag = 0
+
+
+class CatalogueRevisionRecord(Record):
+    """One published change of the catalogue."""
+
+    revision: UInt32
+    published_at: AwareDatetime | None = None
+    summary: str = ""
 
 
 RECORDS: dict[str, type[Record]] = {
@@ -245,5 +364,12 @@ RECORDS: dict[str, type[Record]] = {
     "worker_status": WorkerStatusRecord,
     "stations": StationRecord,
     "tariffs": TariffRecord,
+    "adjustments": AdjustmentRecord,
+    "drivers": DriverRecord,
+    "companies": CompanyRecord,
+    "plans": PlanRecord,
+    "subscriptions": SubscriptionRecord,
+    "assignments": AssignmentRecord,
+    "catalogue_revisions": CatalogueRevisionRecord,
 }
 """Table name to the model of its rows."""

@@ -30,15 +30,17 @@ def _tables() -> dict[str, list[tuple[str, str]]]:
     """Table to its columns (name, type), materialized ones left out, as the .sql files say."""
     tables: dict[str, list[tuple[str, str]]] = {}
     for path in sorted(MIGRATIONS.glob("[0-9]*.sql")):
-        for name, body in re.findall(
-            r"CREATE TABLE IF NOT EXISTS (\w+)\n\(\n(.*?)\n\)\n", path.read_text("utf-8"), re.DOTALL
-        ):
-            found = (COLUMN.match(line.rstrip(",")) for line in body.splitlines())
-            tables[name] = [
+        text = path.read_text("utf-8")
+        bodies = re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)\n\(\n(.*?)\n\)\n", text, re.DOTALL)
+        bodies += re.findall(r"ALTER TABLE (\w+)\n(.*?);\n", text, re.DOTALL)
+        for name, body in bodies:
+            columns = body.replace("ADD COLUMN IF NOT EXISTS ", "")
+            found = (COLUMN.match(line.rstrip(",")) for line in columns.splitlines())
+            tables.setdefault(name, []).extend(
                 (match["name"], match["type"])
                 for match in found
                 if match and "MATERIALIZED" not in match["rest"]
-            ]
+            )
     return tables
 
 
