@@ -12,6 +12,7 @@ from typing import Any
 from schemas import wire
 from schemas.units import MAX_WH, wh_to_mwh
 from streams.core.events import (
+    CURRENT,
     ENDED,
     EXPIRED,
     SAMPLE,
@@ -85,8 +86,10 @@ def _sample(e: wire.MeterSampled, ts: int) -> CoreEvent:
         found = ((name, _mwh(field, getattr(e, field))) for name, field in _SERIES)
         extra = tuple((name, value) for name, value in found if value is not None)
     if e.current_a is not None or e.soc_percent is not None:
-        milli("current_a", e.current_a)
+        current = milli("current_a", e.current_a)
         milli("soc_percent", e.soc_percent)
+        if current is not None:
+            extra = (*extra, (CURRENT, current))
     seq, connector, evse = e.seq_no, e.connector_id, e.evse_id
     register, power, export = e.import_wh, e.power_w, e.export_wh
     values = (

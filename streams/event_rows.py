@@ -21,6 +21,7 @@ from schemas.wire import WireEvent
 from streams.arrow import WH, scaled, times
 from streams.convert import CORE_FLAGS, milli
 from streams.core.events import (
+    CURRENT,
     ENDED,
     EXPIRED,
     SAMPLE,
@@ -202,7 +203,7 @@ def _attributes(e: WireEvent, core: CoreEvent | None) -> str:
 
 
 def _sample_attributes(e: wire.MeterSampled, extra: tuple[tuple[str, int], ...]) -> dict[str, Any]:
-    out: dict[str, Any] = {name: wh_text(value) for name, value in extra}
+    out: dict[str, Any] = {name: wh_text(value) for name, value in extra if name != CURRENT}
     if e.current_a is not None:
         out["current_a"] = str(e.current_a)
     if e.signed_data:
@@ -269,6 +270,9 @@ def core_event(row: Mapping[str, Any]) -> CoreEvent:
             for name in ("l1", "l2", "l3", "interval", "inlet")
             if name in extra
         )
+        current = milli("current_a", extra.get("current_a"))
+        if current is not None:
+            series = (*series, (CURRENT, current))
         values = (row["import_mwh"], row["export_mwh"], row["power_mw"])
         return Sample(SAMPLE, ts, seq, row["context"], *values, connector, evse, series, flags)
     token, state = row["id_token"], row["charging_state"]

@@ -91,6 +91,7 @@ def derive(
         curve=tuple(points),
         spans=spans,
         by_state=by_state,
+        samples=ordered.samples,
     )
 
 

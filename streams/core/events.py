@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 SAMPLE, STARTED, ENDED, STATE, EXPIRED = range(5)
 
+CURRENT = "current"
+"""Name of a sample's current among its rare series."""
+
 _NO_FLAGS: tuple[str, ...] = ()
 
 
@@ -27,7 +30,7 @@ class Sample(NamedTuple):
     connector: int = -1
     evse: int = -1
     extra: tuple[tuple[str, int], ...] = ()
-    """Any of l1, l2, l3, interval, inlet: registers in mWh."""
+    """Any of l1, l2, l3, interval, inlet: registers in mWh; current: mA, sum of phases."""
     flags: tuple[str, ...] = _NO_FLAGS
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from streams.core.curve import Point
+from streams.core.events import CURRENT, Sample
 from streams.core.timeline import Span
 
 PENDING, ACTIVE, ENDED, ENDED_GAPS, ENDED_ESTIMATED, ORPHAN_STOP, INVALID = (
@@ -29,6 +31,7 @@ class Facts:
     `quarantine_reason` is empty exactly when the session is in the standard totals.
     `curve` is the cumulative energy; `spans` what the vehicle did; both cover
     [started_ms, ended_ms], where an open session ends, for now, at its last event.
+    `samples` are those that count, in session order.
     """
 
     status: str
@@ -59,6 +62,19 @@ class Facts:
     spans: tuple[Span, ...]
     by_state: bool
     """True where charging states were reported: energy is spread over charging time only."""
+
+    samples: Sequence[Sample] = ()
+
+    @property
+    def power(self) -> list[tuple[int, int]]:
+        """Measured power in mW with its instants."""
+        return [(s.ts, s.power_mw) for s in self.samples if s.power_mw is not None]
+
+    @property
+    def current(self) -> list[tuple[int, int]]:
+        """Measured current in mA with its instants."""
+        named = [(s.ts, s.extra) for s in self.samples if s.extra]
+        return [(ts, value) for ts, extra in named for name, value in extra if name == CURRENT]
 
     @property
     def duration_ms(self) -> int:

@@ -34,8 +34,9 @@ class Tax:
 class Component:
     """One price of one dimension: per kWh, per hour, or once.
 
-    `taxes` empty: none is applicable, which is not 0 %. `step_size` in Wh or s; 0 and 1 do not
-    round. `price_text` is the price as written. `pointer` is where in the document it stands.
+    `taxes` empty: none is applicable, which is not 0 %. `step_size` in Wh or s: the volume is
+    rounded up to a multiple of it, so 1 rounds up to whole Wh or s; 0 does not round.
+    `price_text` is the price as written. `pointer` is where in the document it stands.
     """
 
     dimension: str

@@ -1,0 +1,183 @@
+"""Spreads a price over slices of time: the `accrual` basis of domain rules 2.7.
+
+Energy is priced where it flowed, time where it passed, a flat fee where it became due, what
+step_size added where its dimension was last billed, and what a price limit changed where the
+session ended. Sums are exact; a slice is a difference of two rounded running sums, so the slices
+sum to the session to the last micro-unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from schemas.units import SLICE_MS
+from streams.core.pricing.model import ENERGY, FLAT, PARKING_TIME, TIME
+from streams.core.pricing.priced import (
+    DISCOUNT,
+    FREE,
+    Line,
+    Money,
+    Priced,
+    Segment,
+    half_up,
+)
+from streams.core.pricing.usage import Flow, Usage
+from streams.core.slices import Slice
+
+SliceOf = Callable[[int], int]
+
+
+class _Part(NamedTuple):
+    """An exact amount in one slice."""
+
+    slice: int
+    excl: int
+    incl: int
+
+
+def accrue(priced: Priced, usage: Usage, slices: Sequence[Slice]) -> list[Money]:
+    """Micro-units of each slice, before and with taxes; they sum to `priced.micro`.
+
+    `slices` are the session's, contiguous and in order of time; empty gives an empty list.
+    """
+    if not slices:
+        return []
+    first, last = slices[0].start // SLICE_MS, len(slices) - 1
+
+    def slice_of(instant_ms: int) -> int:
+        return min(max(instant_ms // SLICE_MS - first, 0), last)
+
+    excl, incl = [0] * len(slices), [0] * len(slices)
+    parts = _segmented(priced, usage, slice_of) if priced.segments else _plain(priced, slices)
+    for part in parts:
+        excl[part.slice] += part.excl
+        incl[part.slice] += part.incl
+    for line in priced.lines:
+        at, times = _leftover(line, slice_of, last)
+        excl[at] += times * _rate(line)[0] if line.component else times * line.excl
+        incl[at] += times * _rate(line)[1] if line.component else times * line.incl
+    _reduce(priced, excl, incl)
+    return _rounded(excl, incl, priced.scale)
+
+
+def _rate(line: Line) -> tuple[int, int]:
+    """A line's price of one unit, exact: amounts are whole multiples of what was billed."""
+    return (line.excl // line.billed, line.incl // line.billed) if line.billed else (0, 0)
+
+
+def _leftover(line: Line, slice_of: SliceOf, last: int) -> tuple[int, int]:
+    """Where a line has units that no stretch of time accounts for, and how many."""
+    if line.component is None:
+        return last, 0 if line.dimension in (DISCOUNT, FREE) else 1
+    if line.dimension == FLAT:
+        return slice_of(line.start_ms), 1
+    return slice_of(max(line.start_ms, line.end_ms - 1)), line.billed - line.quantity
+
+
+def _plain(priced: Priced, slices: Sequence[Slice]) -> Iterator[_Part]:
+    for line in priced.lines:
+        excl, incl = _rate(line)
+        if line.component is None or line.dimension == FLAT:
+            continue
+        for k, part in enumerate(slices):
+            volume = (
+                part.energy_mwh
+                if line.dimension == ENERGY
+                else part.charging_ms
+                if line.dimension == TIME
+                else part.idle_ms
+            )
+            if volume:
+                yield _Part(k, volume * excl, volume * incl)
+
+
+def _segmented(priced: Priced, usage: Usage, slice_of: SliceOf) -> Iterator[_Part]:
+    rates = _rates(priced)
+    flows = {False: usage.flows(), True: usage.reservation}
+    where = (-1, False)
+    done = 0
+    for segment in priced.segments:
+        if (segment.flow, segment.reservation) != where:
+            where, done = (segment.flow, segment.reservation), 0
+        of = rates[segment.reservation]
+        prices = tuple(of.get(i, (0, 0)) for i in (segment.energy, segment.time, segment.parking))
+        if any(map(any, prices)):
+            flow = flows[segment.reservation][segment.flow]
+            yield from _spread(segment, flow, done, prices, slice_of)
+        done += segment.energy_mwh
+
+
+def _rates(priced: Priced) -> dict[bool, dict[int, tuple[int, int]]]:
+    """Rates by context and component index, at the scale of `priced`."""
+    index = {(element, id(c)): i for i, (element, c) in enumerate(priced.components)}
+    out: dict[bool, dict[int, tuple[int, int]]] = {False: {}, True: {}}
+    for line in priced.lines:
+        if line.component is not None and line.dimension in (ENERGY, TIME, PARKING_TIME):
+            out[line.reservation][index[line.element, id(line.component)]] = _rate(line)
+    return out
+
+
+def _spread(
+    segment: Segment,
+    flow: Flow,
+    done: int,
+    prices: Sequence[tuple[int, int]],
+    slice_of: SliceOf,
+) -> Iterator[_Part]:
+    """One segment over the slices it touches; volumes are differences of running ones."""
+    start, end = segment.start_ms, segment.end_ms
+    first, last = slice_of(start), slice_of(max(start, end - 1))
+    before = (0, 0, 0)
+    whole = (segment.energy_mwh, segment.charging_ms, segment.parking_ms)
+    border = (start // SLICE_MS + 1) * SLICE_MS
+    for k in range(first, last + 1):
+        until = whole
+        if k < last:
+            energy = flow.energy_until(border) - done
+            width = flow.end_ms - flow.start_ms
+            until = (
+                min(max(energy, before[0]), whole[0]),
+                _between(flow.charging_ms, flow, start, border, width),
+                _between(flow.parking_ms, flow, start, border, width),
+            )
+            border += SLICE_MS
+        volumes = [u - b for u, b in zip(until, before, strict=True)]
+        yield _Part(
+            k,
+            sum(v * price[0] for v, price in zip(volumes, prices, strict=True)),
+            sum(v * price[1] for v, price in zip(volumes, prices, strict=True)),
+        )
+        before = until
+
+
+def _between(total_ms: int, flow: Flow, start: int, border: int, width: int) -> int:
+    begin = flow.start_ms
+    return total_ms * (border - begin) // width - total_ms * (start - begin) // width
+
+
+def _reduce(priced: Priced, excl: list[int], incl: list[int]) -> None:
+    """A discount lowers every slice alike; free of charge leaves nothing."""
+    for line in priced.lines:
+        if line.dimension == FREE:
+            excl[:], incl[:] = [0] * len(excl), [0] * len(incl)
+            return
+        if line.dimension == DISCOUNT:
+            off, of = line.quantity, line.billed
+            excl[:] = [amount * (of - off) // of for amount in excl]
+            incl[:] = [amount * (of - off) // of for amount in incl]
+            return
+
+
+def _rounded(excl: Sequence[int], incl: Sequence[int], scale: int) -> list[Money]:
+    out: list[Money] = []
+    sums, done = [0, 0], [0, 0]
+    for both in zip(excl, incl, strict=True):
+        step = []
+        for i, amount in enumerate(both):
+            sums[i] += amount
+            reached = half_up(sums[i], scale)
+            step.append(reached - done[i])
+            done[i] = reached
+        out.append(Money(*step))
+    return out
