@@ -1,7 +1,7 @@
 """The fleet's OCPI 2.2.1 tariffs, and what a session costs by them, in integers.
 
 An own calculation on purpose: it is what the product's engine is compared with. Amounts are
-integer micro-units, rounded half up once a line; VAT is rounded from the exact line amount.
+integer micro-units: the exact total is rounded half up once, before VAT and with it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ _PRICE_UNIT = 10_000
 """Prices are integers in 1/10,000 of the currency."""
 
 _MS_PER_HOUR = 3_600_000
+_STEP_MWH = 1_000
+"""step_size 1: energy is billed in whole Wh, begun ones too; times are whole seconds already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +56,14 @@ class Tariff:
 
     def price(self, energy_mwh: int, charging_ms: int, idle_ms: int) -> tuple[int, int]:
         """Amount before VAT and VAT of one session, in micro-units."""
-        lines = (
-            # mWh x 1/10,000 per kWh: 10^-6 kWh x 10^6 micro cancel, only the price unit is left.
-            (energy_mwh * self.energy, _PRICE_UNIT),
-            (self.flat * 1_000_000, _PRICE_UNIT),
-            (charging_ms * self.time * 1_000_000, _PRICE_UNIT * _MS_PER_HOUR),
-            (idle_ms * self.parking * 1_000_000, _PRICE_UNIT * _MS_PER_HOUR),
-        )
-        excl = sum(half_up(amount, unit) for amount, unit in lines)
-        vat = sum(half_up(amount * VAT_PERCENT, unit * 100) for amount, unit in lines)
-        return excl, vat
+        energy_mwh = -(-energy_mwh // _STEP_MWH) * _STEP_MWH
+        # mWh x 1/10,000 per kWh: 10^-6 kWh x 10^6 micro cancel, only the price unit is left.
+        exact = (energy_mwh * self.energy + self.flat * 1_000_000) * _MS_PER_HOUR + (
+            charging_ms * self.time + idle_ms * self.parking
+        ) * 1_000_000
+        unit = _PRICE_UNIT * _MS_PER_HOUR
+        excl = half_up(exact, unit)
+        return excl, half_up(exact * (100 + VAT_PERCENT), unit * 100) - excl
 
 
 def half_up(numerator: int, denominator: int) -> int:

@@ -218,7 +218,7 @@ def because(  # the first five are the contract
     else:
         charged = price if component.price == 0 else table["at_price"].format(price)
         what = table["priced"].format(_quantity(line, component, lang), charged)
-    conditions = " ".join(restriction_words(restrictions, lang))
+    conditions = ", ".join(restriction_words(restrictions, lang))
     key = "element_when" if conditions else "element"
     return f"{what}; {table[key].format(line.element + 1, conditions)}; {when}."
 
@@ -268,4 +268,4 @@ def _instant(at: datetime, *, shifted: bool, dated: bool = True) -> str:
         text += f":{at:%S}"
     if at.microsecond:
         text += f".{at.microsecond // 1000:03d}"
-    return f"{text} (UTC{at:%z})" if shifted else text
+    return f"{text} ({at.tzinfo and at.isoformat()[-6:]})" if shifted else text
