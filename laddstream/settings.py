@@ -18,6 +18,7 @@ class KafkaSettings(BaseModel):
 
     bootstrap_servers: str = Field("", description="host:port,… ; empty: the embedded broker")
     events_topic: str = "charging.events"
+    payments_topic: str = Field("charging.payments", description="Empty: payments are not read")
     dead_letter_topic: str = "charging.events.dlq"
     partitions: int = Field(8, ge=1, le=10_000)
     replication_factor: int = Field(1, ge=1)

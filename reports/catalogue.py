@@ -3,7 +3,8 @@
     -- title: …                  one line for `laddstream report`
     -- about: …                  one sentence
     -- period: day hour …        what --by takes; the first is the default, `none` for no periods
-    -- dimension: none area …    further values of --by
+    -- dimension: none area …    further values of --by; as many at once as there are columns
+                                 dimension, dimension2, … (bound as the array `dimensions`)
     -- basis: accrual start      what --basis takes; the first is the default
     -- narrow: a b               columns a table leaves out first where the terminal is narrow
     -- column NAME: …            one line a column; `…_kwh`, `…_s`, `amount_…` tell how to print it
@@ -26,9 +27,14 @@ from schemas.errors import UserError
 QUERIES = Path(__file__).resolve().parent.parent / "sql" / "queries"
 
 FILTERS = (
-    "tenant", "station", "connector", "area", "city", "country", "driver", "tariff", "currency",
+    "tenant", "station", "connector", "area", "region", "city", "country", "driver", "company",
+    "tariff", "plan", "payer", "method", "currency", "reason", "kind",
 )  # fmt: skip
-"""What --where knows; each is bound as an array of texts, never written into a statement."""
+"""What --where knows; each is bound as an array of texts, never written into a statement.
+A report takes those that its statement has a parameter for."""
+
+_ALIASES = {"user": "driver", "payment_method": "method", "payment-method": "method"}
+"""Other words for a filter or dimension."""
 
 _EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2299, 12, 31, tzinfo=UTC)
@@ -48,6 +54,16 @@ class Report:
     columns: Mapping[str, str]
     narrow: tuple[str, ...]
     statement: str
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """What --where of this report takes."""
+        return tuple(name for name in FILTERS if f"{{{name}:Array(String)}}" in self.statement)
+
+    @property
+    def slots(self) -> int:
+        """How many dimensions it takes at once."""
+        return sum(name.startswith("dimension") for name in self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +86,8 @@ class Answer:
     report: Report
     result: Result
     period: str
-    dimension: str
+    dimensions: tuple[str, ...]
+    """What the columns `dimension`, `dimension2`, … hold, in order; empty where none was asked."""
     basis: str
     zone: str
 
@@ -116,7 +133,8 @@ def _parse(path: Path) -> Report:
 
 def run(store: Store, report: Report, request: Request) -> Answer:
     """Ask one report; raises UserError for a choice the report does not have."""
-    period, dimension = _by(report, request.by)
+    period, chosen = _by(report, request.by)
+    dimensions = tuple(name for name in chosen if name != "none")
     basis = _choice(report, "--basis", request.basis, report.bases)
     if report.name == "driver" and not request.where.get("driver"):
         raise UserError("This report needs --driver KEY: the id token whose history is wanted")
@@ -125,16 +143,20 @@ def run(store: Store, report: Report, request: Request) -> Answer:
         "to": _bound(request.until or _LATEST),
         "tz": _zone(request.zone).key,
         "period": "" if period == "none" else period,
-        "dimension": "" if dimension == "none" else dimension,
+        "dimension": dimensions[0] if dimensions else "",
+        "dimensions": list(dimensions),
         "basis": basis,
         "limit": _NO_LIMIT if request.limit is None else request.limit,
     }
     wanted = dict(request.where)
-    if unknown := wanted.keys() - set(FILTERS):
-        raise UserError(f"--where {min(unknown)}=…: known are {', '.join(FILTERS)}")
-    parameters |= {name: list(wanted.get(name, ())) for name in FILTERS}
+    if unknown := wanted.keys() - set(report.filters):
+        raise UserError(
+            f"--where {min(unknown)}=… does not fit report {report.name}: "
+            f"it takes {', '.join(report.filters)}"
+        )
+    parameters |= {name: list(wanted.get(name, ())) for name in report.filters}
     result = store.fetch(report.statement, parameters)
-    return Answer(report, result, str(parameters["period"]), dimension, basis, request.zone)
+    return Answer(report, result, str(parameters["period"]), dimensions, basis, request.zone)
 
 
 def parse_where(filters: Sequence[str]) -> dict[str, list[str]]:
@@ -142,11 +164,12 @@ def parse_where(filters: Sequence[str]) -> dict[str, list[str]]:
     wanted: dict[str, list[str]] = {}
     for text in filters:
         name, sign, value = text.partition("=")
-        if not sign or name.strip() not in FILTERS:
+        name = _ALIASES.get(name.strip(), name.strip())
+        if not sign or name not in FILTERS:
             raise UserError(
                 f"--where {text!r}: write name=value, where name is one of {', '.join(FILTERS)}"
             )
-        wanted.setdefault(name.strip(), []).append(value)
+        wanted.setdefault(name, []).append(value)
     return wanted
 
 
@@ -175,23 +198,34 @@ def _zone(name: str) -> ZoneInfo:
         ) from error
 
 
-def _by(report: Report, chosen: Sequence[str]) -> tuple[str, str]:
-    period = dimension = ""
-    for value in chosen:
+def _by(report: Report, chosen: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    period = ""
+    dimensions: list[str] = []
+    for text in chosen:
+        value = _ALIASES.get(text, text)
         if value in report.periods and not period:
             period = value
-        elif value in report.dimensions and not dimension:
-            dimension = value
+        elif value in report.dimensions and value not in dimensions:
+            dimensions.append(value)
         else:
-            known = dict.fromkeys((*report.periods, *report.dimensions))
-            raise UserError(
-                f"--by {value} does not fit report {report.name}: "
-                + (f"one each of {', '.join(known)}" if known else "it has no --by")
-            )
+            raise UserError(f"--by {text} does not fit report {report.name}: {_known_by(report)}")
+    if len(dimensions) > max(report.slots, 1):
+        raise UserError(
+            f"--by {dimensions[-1]} is too much for report {report.name}: {_known_by(report)}"
+        )
     if not period and report.periods:
         # A dimension alone means the whole range, not a period more than was asked for.
-        period = "none" if dimension else report.periods[0]
-    return period, dimension or (report.dimensions[0] if report.dimensions else "")
+        period = "none" if dimensions else report.periods[0]
+    return period, tuple(dimensions) or report.dimensions[:1]
+
+
+def _known_by(report: Report) -> str:
+    known = dict.fromkeys((*report.periods, *report.dimensions))
+    if not known:
+        return "it has no --by"
+    if report.slots > 1:
+        return f"a period and up to {report.slots} more of {', '.join(known)}"
+    return f"one each of {', '.join(known)}"
 
 
 def _choice(report: Report, option: str, value: str, known: Sequence[str]) -> str:

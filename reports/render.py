@@ -113,11 +113,12 @@ def _visible(answer: Answer) -> tuple[list[str], list[int]]:
     hidden = set()
     if not answer.period:
         hidden.add("period")
-    if answer.dimension in {"", "none"}:
-        hidden.add("dimension")
+    slots = [name for name in answer.result.names if name.startswith("dimension")]
+    hidden.update(slots[len(answer.dimensions) :])
     kept = [i for i, name in enumerate(answer.result.names) if name not in hidden]
+    asked = dict(zip(slots, answer.dimensions, strict=False))
     names = [answer.result.names[i] for i in kept]
-    return [answer.dimension if name == "dimension" else name for name in names], kept
+    return [asked.get(name, name) for name in names], kept
 
 
 def _report_table(answer: Answer, width: int | None, *, colour: bool) -> str:
@@ -132,8 +133,12 @@ def _report_table(answer: Answer, width: int | None, *, colour: bool) -> str:
         for column, name in enumerate(original)
         if column == 0
         or name in _KEPT
+        or name.startswith("dimension")
         or any(row[column] not in _EMPTY for row in [*cells, totals])
     ]
+    if "covered_incl_vat" in original and original.index("covered_incl_vat") not in shown:
+        # Without a plan the revenue is the amount: once is enough.
+        shown = [column for column in shown if not original[column].startswith("revenue_")]
     console = _console(width, colour=colour)
     left_out = _fit(shown, original, [_headers(names), *cells, totals], console.width, answer)
     table = _new_table()
@@ -243,7 +248,9 @@ def _is_number(name: str) -> bool:
     return name.endswith(("_kwh", "_s", "_vat")) or name in _COUNTS
 
 
-_COUNTS = frozenset({"sessions", "drivers", "stations", "open", "set_aside", "count"})
+_COUNTS = frozenset(
+    {"sessions", "drivers", "stations", "subscriptions", "open", "set_aside", "count"}
+)
 
 
 def _local(text: str, zone: ZoneInfo) -> str:
@@ -255,7 +262,7 @@ def _header(name: str) -> str:
     words = {
         "amount_incl_vat": "incl.\nVAT",
         "amount_excl_vat": "excl.\nVAT",
-        "open_incl_vat": "open\nincl. VAT",
+        "amount_vat": "VAT",
         "set_aside_incl_vat": "set aside\nincl. VAT",
         "not_counted_kwh": "not counted\nkWh",
         "energy_kwh": "kWh",
@@ -264,6 +271,11 @@ def _header(name: str) -> str:
     }
     if name in words:
         return words[name]
+    if name.endswith(("_incl_vat", "_excl_vat")):
+        what, which, _ = name.rsplit("_", 2)
+        return f"{what}\n{which}. VAT"
+    if name.endswith("_kwh"):
+        return f"{name.removesuffix('_kwh')}\nkWh".replace("_", " ")
     return name.removesuffix("_s").removesuffix("_at").replace("_", "\n")
 
 

@@ -72,6 +72,9 @@ class Reason(StrEnum):
     INVALID_PAYLOAD = "invalid_payload"
     """An OCPP payload that lacks what its message needs."""
 
+    CARD_NUMBER = "card_number"
+    """A field of a payment that must not hold a card number looks like one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rejection:

@@ -197,6 +197,7 @@ class AdjustmentRecord(Record):
 
     tenant: str
     session_id: UUID
+    replaces: UInt64 = Field(description="The version whose price is no longer owed")
     version: UInt64 = _VERSION
     station_id: str
     driver_key: str
@@ -355,6 +356,48 @@ class CatalogueRevisionRecord(Record):
     summary: str = ""
 
 
+class PaymentRecord(Record):
+    """One payment event: the same bytes again are the same row, others under its name another."""
+
+    tenant: str
+    psp: str = Field(description="Payment provider")
+    payment_id: str = Field(description="The payment's reference at the provider")
+    kind: str = Field(description="authorised, captured, refunded or failed")
+    timestamp: AwareDatetime = Field(description="When it happened")
+    amount: Micro = Field(description="In units of currency, above zero")
+    currency: str = Field(description="ISO 4217")
+    method: str
+    session_id: UUID = Field(UUID(int=0), description="As the event says; nil: it does not")
+    station_id: str = ""
+    transaction_id: str = ""
+    driver_key: str = ""
+    psp_token: str = ""
+    card_brand: str = ""
+    card_last4: str = ""
+    reference: str = ""
+    description: str = ""
+    fee_amount: Micro | None = None
+    settlement_id: str = ""
+    flags: tuple[str, ...] = ()
+    kafka_topic: str = ""
+    kafka_partition: Int32 = -1
+    kafka_offset: Int64 = -1
+    kafka_index: Int32 = -1
+    ingested_at: AwareDatetime | None = Field(None, description="Set by the store")
+
+
+class InvoicedSessionRecord(Record):
+    """What one invoice asked for one session; a later price is an adjustment."""
+
+    tenant: str
+    session_id: UUID
+    invoice_id: str
+    currency: str = Field(description="ISO 4217")
+    amount_excl_vat: Micro
+    amount_incl_vat: Micro
+    at: AwareDatetime | None = Field(None, description="When it was invoiced")
+
+
 RECORDS: dict[str, type[Record]] = {
     "events": EventRecord,
     "sessions": SessionRecord,
@@ -371,5 +414,7 @@ RECORDS: dict[str, type[Record]] = {
     "subscriptions": SubscriptionRecord,
     "assignments": AssignmentRecord,
     "catalogue_revisions": CatalogueRevisionRecord,
+    "payments": PaymentRecord,
+    "invoiced_sessions": InvoicedSessionRecord,
 }
 """Table name to the model of its rows."""

@@ -28,11 +28,16 @@ EVENTS = Topic(
     "one event, or a JSON array of events",
     "What chargers say. All of a station is in order in one partition.",
 )
-PAYMENTS = Topic("charging.payments", "session_id", "one payment event", "Money that came in.")
+PAYMENTS = Topic(
+    "charging.payments",
+    "session_id, else payment_id",
+    "one payment event, or a JSON array of them",
+    "Money that was authorised, captured, refunded or refused.",
+)
 DEAD_LETTERS = Topic(
     "charging.events.dlq",
     "key of the source record",
-    "the untouched bytes",
+    "the bytes as they came, card numbers starred",
     "What could not be read, with headers that say why and where from.",
 )
 SESSIONS = Topic(
@@ -49,9 +54,15 @@ DLQ_HEADERS: dict[str, str] = {
     "source_partition": "partition, decimal text",
     "source_offset": "offset, decimal text",
     "source_index": "position inside a JSON array, -1 for a whole record",
+    "masked": "how many card numbers were starred, 0: the bytes are untouched",
 }
 
 
 def event_key(tenant: str, station_id: str) -> bytes:
     """Kafka key of `charging.events`: keeps all of a station in one partition."""
     return f"{tenant}/{station_id}".encode()
+
+
+def payment_key(session_id: str | None, payment_id: str) -> bytes:
+    """Kafka key of `charging.payments`: the session's, where the payment knows one."""
+    return (session_id or payment_id).encode()

@@ -9,9 +9,9 @@ import faust
 from streams.flow import Flow
 
 
-def attach(app: faust.App, flow: Flow, events_topic: str) -> None:
+def attach(app: faust.App, flow: Flow, *topics: str) -> None:
     """Register the agents of the app."""
-    topic = app.topic(events_topic, key_serializer="raw", value_serializer="raw", allow_empty=True)
+    topic = app.topic(*topics, key_serializer="raw", value_serializer="raw", allow_empty=True)
 
     async def stitch(stream: Any) -> None:
         """Hand every chunk to the flow, which acks it when all of it is written."""

@@ -61,8 +61,9 @@ def build(
     *,
     worker: StreamWorker | None = None,
     progress: Callable[[], None] = lambda: None,
+    payments: bool = True,
 ) -> StreamsApp:
-    """The app that reads `settings.kafka.events_topic` into a worker writing to `sink`.
+    """The app that reads events, and `payments` if there are, into a worker writing to `sink`.
 
     `worker` replaces the one that is made otherwise. `progress` is called after every commit
     and whenever waiting has a known reason.
@@ -88,7 +89,8 @@ def build(
         retry_most_s=min(10.0, settings.worker.watchdog_s / 4),
     )
     flow = app.flow = Flow(worker, outside, limits)
-    agents.attach(app, flow, settings.kafka.events_topic)
+    read = (settings.kafka.events_topic, settings.kafka.payments_topic if payments else "")
+    agents.attach(app, flow, *filter(None, read))
     app.transport.on_revoking = flow.settle
     app.transport.on_committed = progress
 
@@ -154,8 +156,11 @@ async def _publish(app: StreamsApp, records: list[Outgoing]) -> None:
             raise answer
 
 
-async def check_topics(settings: Settings) -> None:
-    """Raises UnavailableError without a broker, UserError where a topic is missing."""
+async def check_topics(settings: Settings) -> bool:
+    """Raises UnavailableError without a broker, UserError where a topic is missing.
+
+    A topic for payments may be missing: gives whether there is one.
+    """
     servers = settings.kafka.bootstrap_servers
     client = AIOKafkaClient(bootstrap_servers=servers)
     try:
@@ -174,6 +179,9 @@ async def check_topics(settings: Settings) -> None:
             f"Kafka at {servers} has no topic {' and no topic '.join(missing)}. "
             "Create it, then start the worker again."
         )
+    if (payments := settings.kafka.payments_topic) and payments not in cluster.topics():
+        log.warning("no topic %s, no payments are read: laddstream migrate creates it", payments)
+    return payments in cluster.topics()
 
 
 async def serve(
@@ -192,9 +200,9 @@ async def serve(
     sys.setswitchinterval(_SWITCH_S)
     stop = asyncio.Event()
     _on_signals(stop)
-    await check_topics(settings)
+    payments = await check_topics(settings)
     watchdog = Watchdog(settings.worker.watchdog_s)
-    app = build(settings, sink, worker=worker, progress=watchdog.progress)
+    app = build(settings, sink, worker=worker, progress=watchdog.progress, payments=payments)
     watchdog.start()
     beating = asyncio.create_task(_beat(app, watchdog))
     ticking = asyncio.create_task(app.flow.run())

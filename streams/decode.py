@@ -19,8 +19,8 @@ import numpy as np
 from schemas.errors import Reason, Rejection
 from schemas.topics import MAX_EVENT_BYTES
 from schemas.wire import AnyEvent, WireEvent
+from streams.cards import GUARDED, mask_transactions
 from streams.chunk import Chunk
-from streams.convert import CONVERT, to_core
 from streams.core.events import CoreEvent
 
 _DECODE = msgspec.json.Decoder(AnyEvent).decode
@@ -44,6 +44,8 @@ class DeadValue:
     raw: bytes
     key: bytes | None
     rejection: Rejection
+    masked: int = 0
+    """Card numbers that were starred in `raw` and `key`."""
 
 
 @dataclass(slots=True)
@@ -165,6 +167,7 @@ def _accept(
         i: time for i, time in enumerate(times) if isinstance(time, Rejection)
     }
     _odd_names(events, wrong)
+    mask_transactions(events)
     cores = _cores(events, times, wrong)
     if wrong:
         out.dead.extend(_dead(chunk, offsets[i], indexes[i], wrong[i]) for i in wrong)
@@ -196,14 +199,14 @@ def _cores(
     clock = [0 if i in wrong else t for i, t in enumerate(times)] if wrong else times
     ticks = cast("list[int]", clock)
     try:
-        return [CONVERT[type(e)](e, t) for e, t in zip(events, ticks, strict=True)]
+        return [GUARDED[type(e)](e, t) for e, t in zip(events, ticks, strict=True)]
     except ValueError:
         pass
     cores: list[CoreEvent | None] = []
     for i, event in enumerate(events):
         core = None
         try:
-            core = to_core(event, ticks[i])
+            core = GUARDED[type(event)](event, ticks[i])
         except ValueError as error:
             name, _, detail = str(error).partition(": ")
             found = Rejection(Reason.INVALID_FIELD, detail[:_DETAIL_CHARS], name)

@@ -15,6 +15,7 @@ import msgspec
 import pyarrow as pa
 
 from schemas import wire
+from schemas.card_fields import mask_event
 from schemas.errors import Rejection
 from schemas.units import wh_text, wh_to_mwh
 from schemas.wire import WireEvent
@@ -206,6 +207,8 @@ def _sample_attributes(e: wire.MeterSampled, extra: tuple[tuple[str, int], ...])
     out: dict[str, Any] = {name: wh_text(value) for name, value in extra if name != CURRENT}
     if e.current_a is not None:
         out["current_a"] = str(e.current_a)
+    if e.signed_data or e.other:
+        mask_event(e)
     if e.signed_data:
         out["signed_data"] = e.signed_data
     if e.other:
@@ -265,7 +268,7 @@ def core_event(row: Mapping[str, Any]) -> CoreEvent:
     flags = tuple(f for f in CORE_FLAGS if f in row["flags"].split(",")) if row["flags"] else ()
     meter = None if row["protocol"] == "import" else row["meter_mwh"]
     if kind == "meter_sampled":
-        series = tuple(
+        series: tuple[tuple[str, int], ...] = tuple(
             (name, wh_to_mwh(extra[name]))
             for name in ("l1", "l2", "l3", "interval", "inlet")
             if name in extra

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from streams.core.book import NOTHING_STORED, Book, Connector, Session, Station
+from streams.core.book import NOTHING_STORED, Book, Connector, Owner, Session, Station
 from streams.core.events import STARTED, CoreEvent
 from streams.core.facts import CLOSED
 from streams.core.groups import PROTOCOL, GroupBook
 from streams.core.identity import NIL
 from streams.core.station_groups import StationGroups
 from streams.event_rows import core_event
-from streams.sink.port import Owner, Sink, StoredSession, StoredStation
+from streams.session_rows import settled
+from streams.sink.port import Sink, StoredSession, StoredStation
 
 
 class Lookup:
@@ -135,49 +136,68 @@ class Lookup:
         """Open sessions of which more events are stored than their row says: a crash came
         between two writes. Apart from the book, complete, ready to be derived.
         """
-        rows = [row for row in self._sink.stale() if not self._knows(row)]
-        if not rows:
-            return []
-        events = self._events(rows)
-        starts = {
-            (stored.owner, number): start
-            for stored in self._sink.stations({row.owner for row in rows})
-            for number, start in stored.last_starts
-        }
-        out = []
-        for row in rows:
-            session = Session(Station(row.owner, -1), row.session_id, row.protocol)
-            session.transaction_ids.update(row.transaction_ids)
-            session.events = {event for _, event in events.get(row.session_id, ())}
-            session.start_ts = max(
-                (e.ts for e in session.events if e.kind == STARTED), default=None
-            )
-            session.connector = Connector()
-            session.connector.last_start = starts.get((row.owner, row.number), -1)
-            _adopt(session, row)
-            out.append(session)
-        return out
+        return apart(self._sink, [row for row in self._sink.stale() if self.known(row) is None])
 
-    def _knows(self, row: StoredSession) -> bool:
-        """The book has it, and writes it better than the store alone could tell."""
+    def known(self, row: StoredSession) -> Session | None:
+        """The book's own, which it writes better than the store alone could tell."""
         station = self._book.stations.get(row.owner)
         if station is None:
-            return False
+            return None
         if row.protocol == PROTOCOL:
-            return station.groups is not None and row.session_id in station.groups.sessions
-        return any((*row.owner, t) in self._book.direct for t in row.transaction_ids)
+            return station.groups.sessions.get(row.session_id) if station.groups else None
+        found = (self._book.direct.get((*row.owner, t)) for t in row.transaction_ids)
+        return next((session for session in found if session is not None), None)
+
+    def touch(self, row: StoredSession) -> bool:
+        """Have the book write a session again; False where it does not hold it whole."""
+        session = self.known(row)
+        if session is None or session.packed or session.must_load or not session.events:
+            return False
+        self._book.touch(session)
+        return True
 
     def _events(self, rows: list[StoredSession]) -> Mapping[UUID, list[tuple[str, CoreEvent]]]:
-        out: dict[UUID, list[tuple[str, CoreEvent]]] = {}
-        found: Iterable[Mapping[str, Any]] = self._sink.events(rows) if rows else ()
-        for row in found:
-            pair = (row["transaction_id"], core_event(row))
-            out.setdefault(UUID(row["id"]), []).append(pair)
-        return out
+        return _stored_events(self._sink, rows)
+
+
+def apart(sink: Sink, rows: list[StoredSession]) -> list[Session]:
+    """Stored sessions with all of their stored events, apart from any book, ready to be derived."""
+    if not rows:
+        return []
+    events = _stored_events(sink, rows)
+    starts = {
+        (stored.owner, number): start
+        for stored in sink.stations({row.owner for row in rows})
+        for number, start in stored.last_starts
+    }
+    out = []
+    for row in rows:
+        session = Session(Station(row.owner, -1), row.session_id, row.protocol)
+        session.transaction_ids.update(row.transaction_ids)
+        session.events = {event for _, event in events.get(row.session_id, ())}
+        session.start_ts = max((e.ts for e in session.events if e.kind == STARTED), default=None)
+        session.connector = Connector()
+        session.connector.last_start = starts.get((row.owner, row.number), -1)
+        _adopt(session, row)
+        out.append(session)
+    return out
+
+
+def _stored_events(
+    sink: Sink, rows: list[StoredSession]
+) -> Mapping[UUID, list[tuple[str, CoreEvent]]]:
+    out: dict[UUID, list[tuple[str, CoreEvent]]] = {}
+    found: Iterable[Mapping[str, Any]] = sink.events(rows) if rows else ()
+    for row in found:
+        pair = (row["transaction_id"], core_event(row))
+        out.setdefault(UUID(row["id"]), []).append(pair)
+    return out
 
 
 def _adopt(session: Session, row: StoredSession) -> None:
-    session.version = max(session.version, row.version)
+    if row.version > session.version:
+        session.version = row.version
+        session.bill = settled(row.bill)
     session.written_ms = session.written_ms or 1
     session.closed = row.status in CLOSED
     if row.slice_first is not None and row.slice_last is not None:

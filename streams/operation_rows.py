@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from schemas.cards import mask_bytes, mask_text
 from schemas.topics import DLQ_HEADERS
 from streams.arrow import SECONDS, scaled, times
 from streams.chunk import TopicPartition
@@ -45,6 +46,17 @@ class WorkerStatus:
         return pa.table(columns)
 
 
+def masked_letter(dead: DeadValue) -> DeadValue:
+    """A dead letter without card numbers: its bytes, its key, and what is said about it."""
+    raw, count = mask_bytes(dead.raw)
+    key, in_key = mask_bytes(dead.key or b"")
+    detail, in_detail = mask_text(dead.rejection.detail)
+    if not count + in_key + in_detail:
+        return dead
+    rejection = replace(dead.rejection, detail=detail)
+    return replace(dead, raw=raw, key=dead.key and key, rejection=rejection, masked=count + in_key)
+
+
 def dlq_headers(tp: TopicPartition, dead: DeadValue) -> tuple[tuple[str, bytes], ...]:
     """Kafka headers of a dead letter, as `schemas.topics.DLQ_HEADERS` lists them."""
     rejection = dead.rejection
@@ -56,6 +68,7 @@ def dlq_headers(tp: TopicPartition, dead: DeadValue) -> tuple[tuple[str, bytes],
         "source_partition": str(tp.partition),
         "source_offset": str(dead.offset),
         "source_index": str(dead.index),
+        "masked": str(dead.masked),
     }
     return tuple((name, values[name].encode()) for name in DLQ_HEADERS)
 

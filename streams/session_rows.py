@@ -1,48 +1,106 @@
-"""Rows of `sessions`, `session_slices` and `session_charges`: one derived session each."""
+"""One derived session, priced, and its row of `sessions`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow as pa
 
+from schemas.currencies import minor_exponent
 from streams.arrow import MONEY, SECONDS, STRINGS, WH, scaled, times, uuids, words
 from streams.catalogue import Catalogue, StationInfo
 from streams.core import facts as status
-from streams.core.book import Session
+from streams.core.book import Bill, Session
 from streams.core.derive import derive
 from streams.core.facts import Facts
-from streams.core.pricing.price import Line, Priced, Usage, accrue, price
-from streams.core.pricing.tariff import ENERGY, FLAT, Tariff, Unsupported
+from streams.core.pricing.accrual import accrue
+from streams.core.pricing.adjust import discounted, freed
+from streams.core.pricing.contract import NO_CONTRACT, Contract
+from streams.core.pricing.engine import price
+from streams.core.pricing.priced import Money, Priced
 from streams.core.slices import Slice, slice_session
+from streams.session_usage import usage_of_facts
 
 SLICE_S = 900
 VERSION_BITS = 40
 COUNT_BITS = 28
-_PRICED = frozenset({"", "not_ended"})
-_MS_PER_HOUR = 3_600_000
+NOT_BILLED, TARIFF_REFUSED = "not_billed", "tariff_refused"
+
+_BILLED = frozenset({"", "not_ended"})
+_NOTHING = Money(0, 0)
+_NO_SETTLEMENT = frozenset({status.ORPHAN_STOP, status.RELEASED})
+_NO_PRICE = Priced("", 1, (), (), ())
 
 
 @dataclass(slots=True)
 class Derived:
-    """One session as it will be written."""
+    """One session as it will be written. `priced` None: `unpriced_reason` says why.
+
+    `replaced` and `before`: the version and the bill of the closed row this one follows.
+    """
 
     session: Session
     version: int
     facts: Facts
     station: StationInfo
-    tariff_id: str = ""
+    contract: Contract = NO_CONTRACT
     priced: Priced | None = None
+    unpriced_reason: str = NOT_BILLED
+    total: Money | None = None
     slices: list[Slice] = field(default_factory=list)
-    amounts: list[tuple[int, int]] = field(default_factory=list)
+    amounts: list[Money] = field(default_factory=list)
     event_count: int = 0
+    replaced: int = 0
+    before: Bill | None = None
 
     @property
     def counted(self) -> bool:
         """In the standard totals."""
         return not self.facts.quarantine_reason
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217; empty where nothing was priced."""
+        return "" if self.priced is None else self.priced.currency
+
+    @property
+    def rounded(self) -> Money | None:
+        """The total rounded to minor units, in micro-units."""
+        if self.priced is None:
+            return None
+        exponent = minor_exponent(self.priced.currency)
+        exponent = 2 if exponent is None else exponent
+        unit = 10 ** (6 - exponent)
+        minor = self.priced.rounded(exponent)
+        return Money(minor.excl * unit, minor.incl * unit)
+
+    @property
+    def bill(self) -> Bill | None:
+        """What a later version is compared with; None while nobody could have been billed."""
+        facts, total = self.facts, self.total
+        if facts.status not in status.CLOSED or facts.status in _NO_SETTLEMENT:
+            return None
+        excl, incl = (None, None) if total is None else total
+        return Bill(
+            facts.status, facts.energy_mwh, excl, incl, self.currency, self.contract.tariff_id,
+            self.unpriced_reason,
+        )  # fmt: skip
+
+
+def terms_of(row: Derived) -> tuple[str, ...]:
+    """The columns `streams.sink.port.TERMS` of a row to be."""
+    contract, info = row.contract, row.station
+    return (
+        contract.plan_id, _payer(row), contract.payer_id, contract.driver_id, contract.company_id,
+        info.area or row.facts.area, info.city, info.region, info.country, info.time_zone,
+    )  # fmt: skip
+
+
+def settled(bill: Bill) -> Bill | None:
+    """A stored row's bill, where its session was one that somebody could have been billed for."""
+    billable = bill.status in status.CLOSED and bill.status not in _NO_SETTLEMENT
+    return bill if billable else None
 
 
 def derive_session(session: Session, catalogue: Catalogue) -> Derived | None:
@@ -59,35 +117,53 @@ def derive_session(session: Session, catalogue: Catalogue) -> Derived | None:
         return None
     if count == 0:
         return None if session.version == 0 else _tombstone(session, version)
-    info = catalogue.station(session.station.key)
+    owner = session.station.key
+    begun = session.start_ts
+    info = catalogue.station(owner, min(e.ts for e in session.events) if begun is None else begun)
     facts = derive(session.events, superseded=session.superseded, rated_power_w=info.rated_power_w)
-    out = Derived(session, version, facts, info, info.tariff_id, event_count=count)
+    out = Derived(session, version, facts, info, event_count=count)
+    out.replaced, out.before = session.version, session.bill
     out.slices = slice_session(facts)
-    _price(out, catalogue.tariff(session.station.key[0], info.tariff_id))
+    started = facts.first_event_ms if facts.started_ms is None else facts.started_ms
+    out.contract = catalogue.contract(owner, facts.id_token, started, facts.area)
+    _price(out, catalogue)
     _cover_old_slices(out)
     return out
 
 
-def _price(out: Derived, tariff: Tariff | Unsupported | None) -> None:
-    facts = out.facts
-    if not isinstance(tariff, Tariff) or facts.quarantine_reason not in _PRICED:
+def _price(out: Derived, catalogue: Catalogue) -> None:
+    """Fills in the price, or why there is none."""
+    facts, contract = out.facts, out.contract
+    if facts.quarantine_reason not in _BILLED:
         return
-    usage = Usage(facts.energy_mwh or 0, facts.charging_ms, facts.idle_ms)
-    out.priced = price(tariff, usage)
-    out.amounts = accrue(tariff, out.slices)
+    compiled = catalogue.compiled(contract)
+    if compiled is None:
+        if contract.free_reason:
+            out.priced, out.total, out.unpriced_reason = _NO_PRICE, _NOTHING, ""
+        else:
+            out.unpriced_reason = contract.unpriced_reason or TARIFF_REFUSED
+        return
+    usage = usage_of_facts(facts, contract.zone)
+    priced = price(compiled, usage)
+    if contract.discount:
+        priced = discounted(priced, contract.discount, usage.end_ms)
+    if contract.free_reason:
+        priced = freed(priced, usage.end_ms)
+    out.priced, out.total, out.unpriced_reason = priced, priced.micro, ""
+    out.amounts = accrue(priced, usage, out.slices)
 
 
 def _cover_old_slices(out: Derived) -> None:
     """Slices written before that no longer apply are written as zeros at the new version."""
     session = out.session
     starts = [s.start // 1000 for s in out.slices]
+    out.amounts = out.amounts or [_NOTHING] * len(out.slices)
     old_first, old_last = session.slice_first, session.slice_last
     if old_first is not None and old_last is not None:
         now = set(starts)
         gone = [t for t in range(old_first, old_last + 1, SLICE_S) if t not in now]
-        out.amounts = out.amounts or [(0, 0)] * len(out.slices)
         out.slices = [*out.slices, *(Slice(t * 1000, 0, 0, 0, 0) for t in gone)]
-        out.amounts = [*out.amounts, *((0, 0) for _ in gone)]
+        out.amounts = [*out.amounts, *(_NOTHING for _ in gone)]
         starts += [old_first, old_last]
     if starts:
         session.slice_first, session.slice_last = min(starts), max(starts)
@@ -99,6 +175,7 @@ def _tombstone(session: Session, version: int) -> Derived:
         None, 0, None, None, None, 0, 0, 0, None, "", (), (), by_state=False,
     )  # fmt: skip
     out = Derived(session, version, nothing, StationInfo())
+    out.replaced, out.before = session.version, session.bill
     _cover_old_slices(out)
     return out
 
@@ -108,143 +185,73 @@ def sessions_table(rows: Sequence[Derived]) -> pa.Table:
     f = [r.facts for r in rows]
     s = [r.session for r in rows]
     infos = [r.station for r in rows]
-    excl = [None if r.priced is None else r.priced.excl_micro for r in rows]
-    vat = [None if r.priced is None else r.priced.vat_micro for r in rows]
-    return pa.table(
-        {
-            "tenant": words([x.station.key[0] for x in s]),
-            "station_id": pa.array([x.station.key[1] for x in s], pa.string()),
-            "session_id": uuids(x.session_id for x in s),
-            "version": pa.array([r.version for r in rows], pa.uint64()),
-            "protocol": words([x.protocol for x in s]),
-            "evse_id": _index([x.evse for x in f]),
-            "connector_id": _index([x.connector for x in f]),
-            "transaction_id": pa.array([min(x.transaction_ids, default="") for x in s]),
-            "transaction_ids": pa.array([sorted(x.transaction_ids) for x in s], STRINGS),
-            "driver_key": pa.array([x.id_token for x in f], pa.string()),
-            "area": words([i.area or x.area for i, x in zip(infos, f, strict=True)]),
-            "city": words([i.city for i in infos]),
-            "country": words([i.country for i in infos]),
-            "time_zone": words([i.time_zone for i in infos]),
-            "status": words([x.status for x in f]),
-            "started_at": times([x.started_ms for x in f]),
-            "ended_at": times([x.ended_ms for x in f]),
-            "last_event_at": times([x.last_event_ms for x in f]),
-            "first_event_at": times([x.first_event_ms for x in f]),
-            "meter_start_wh": scaled([x.meter_start_mwh for x in f], WH),
-            "meter_stop_wh": scaled([x.meter_stop_mwh for x in f], WH),
-            "energy_wh": scaled([x.energy_mwh for x in f], WH),
-            "export_wh": scaled([x.export_mwh for x in f], WH),
-            "duration_s": scaled([x.duration_ms for x in f], SECONDS),
-            "charging_s": scaled([x.charging_ms for x in f], SECONDS),
-            "idle_s": scaled([x.idle_ms for x in f], SECONDS),
-            "suspended_evse_s": scaled([x.suspended_evse_ms for x in f], SECONDS),
-            "max_power_w": scaled([x.max_power_mw for x in f], WH),
-            "stop_reason": words([x.stop_reason for x in f]),
-            "currency": words(["" if r.priced is None else r.priced.currency for r in rows]),
-            "tariff_id": pa.array([r.tariff_id for r in rows], pa.string()),
-            "amount_excl_vat": scaled(excl, MONEY),
-            "amount_vat": scaled(vat, MONEY),
-            "amount_incl_vat": scaled(
-                [None if e is None or v is None else e + v for e, v in zip(excl, vat, strict=True)],
-                MONEY,
-            ),
-            "paid_amount": scaled([x.paid_micro for x in f], MONEY),
-            "paid_currency": words([x.paid_currency for x in f]),
-            "grade": words([x.grade for x in f]),
-            "flags": pa.array([list(x.flags) for x in f], STRINGS),
-            "quarantine_reason": words([x.quarantine_reason for x in f]),
-            "event_count": pa.array([r.event_count for r in rows], pa.uint32()),
-            "slice_first": pa.array([x.slice_first for x in s], pa.uint32()),
-            "slice_last": pa.array([x.slice_last for x in s], pa.uint32()),
-        }
-    )
+    columns = {
+        "tenant": words([x.station.key[0] for x in s]),
+        "station_id": pa.array([x.station.key[1] for x in s], pa.string()),
+        "session_id": uuids(x.session_id for x in s),
+        "version": pa.array([r.version for r in rows], pa.uint64()),
+        "protocol": words([x.protocol for x in s]),
+        "evse_id": _index([x.evse for x in f]),
+        "connector_id": _index([x.connector for x in f]),
+        "transaction_id": pa.array([min(x.transaction_ids, default="") for x in s]),
+        "transaction_ids": pa.array([sorted(x.transaction_ids) for x in s], STRINGS),
+        "driver_key": pa.array([x.id_token for x in f], pa.string()),
+        "area": words([i.area or x.area for i, x in zip(infos, f, strict=True)]),
+        "city": words([i.city for i in infos]),
+        "region": words([i.region for i in infos]),
+        "country": words([i.country for i in infos]),
+        "time_zone": words([i.time_zone for i in infos]),
+        "status": words([x.status for x in f]),
+        "started_at": times([x.started_ms for x in f]),
+        "ended_at": times([x.ended_ms for x in f]),
+        "last_event_at": times([x.last_event_ms for x in f]),
+        "first_event_at": times([x.first_event_ms for x in f]),
+        "meter_start_wh": scaled([x.meter_start_mwh for x in f], WH),
+        "meter_stop_wh": scaled([x.meter_stop_mwh for x in f], WH),
+        "energy_wh": scaled([x.energy_mwh for x in f], WH),
+        "export_wh": scaled([x.export_mwh for x in f], WH),
+        "duration_s": scaled([x.duration_ms for x in f], SECONDS),
+        "charging_s": scaled([x.charging_ms for x in f], SECONDS),
+        "idle_s": scaled([x.idle_ms for x in f], SECONDS),
+        "suspended_evse_s": scaled([x.suspended_evse_ms for x in f], SECONDS),
+        "max_power_w": scaled([x.max_power_mw for x in f], WH),
+        "stop_reason": words([x.stop_reason for x in f]),
+        "paid_amount": scaled([x.paid_micro for x in f], MONEY),
+        "paid_currency": words([x.paid_currency for x in f]),
+        "grade": words([x.grade for x in f]),
+        "flags": pa.array([list(x.flags) for x in f], STRINGS),
+        "quarantine_reason": words([x.quarantine_reason for x in f]),
+        "event_count": pa.array([r.event_count for r in rows], pa.uint32()),
+        "slice_first": pa.array([x.slice_first for x in s], pa.uint32()),
+        "slice_last": pa.array([x.slice_last for x in s], pa.uint32()),
+    }
+    return pa.table(columns | _money_columns(rows))
+
+
+def _money_columns(rows: Sequence[Derived]) -> dict[str, pa.Array]:
+    contracts = [r.contract for r in rows]
+    totals, rounded = [r.total for r in rows], [r.rounded for r in rows]
+    return {
+        "company_id": pa.array([c.company_id for c in contracts], pa.string()),
+        "driver_id": pa.array([c.driver_id for c in contracts], pa.string()),
+        "plan_id": words([c.plan_id for c in contracts]),
+        "payer": words([_payer(r) for r in rows]),
+        "payer_id": pa.array([c.payer_id for c in contracts], pa.string()),
+        "contract_because": pa.array([list(c.because) for c in contracts], STRINGS),
+        "unpriced_reason": words([r.unpriced_reason for r in rows]),
+        "currency": words([r.currency for r in rows]),
+        "tariff_id": pa.array([c.tariff_id for c in contracts], pa.string()),
+        "amount_excl_vat": scaled([None if t is None else t.excl for t in totals], MONEY),
+        "amount_vat": scaled([None if t is None else t.incl - t.excl for t in totals], MONEY),
+        "amount_incl_vat": scaled([None if t is None else t.incl for t in totals], MONEY),
+        "rounded_excl_vat": scaled([None if m is None else m.excl for m in rounded], MONEY),
+        "rounded_incl_vat": scaled([None if m is None else m.incl for m in rounded], MONEY),
+    }
+
+
+def _payer(row: Derived) -> str:
+    return "" if row.unpriced_reason == NOT_BILLED else row.contract.payer
 
 
 def _index(values: Sequence[int]) -> pa.Array:
     return pa.array([None if v < 0 else v for v in values], pa.int32())
-
-
-def _bits(values: Sequence[bool]) -> pa.Array:
-    return pa.array(values, pa.bool_()).cast(pa.uint8())
-
-
-def slices_table(rows: Sequence[Derived]) -> pa.Table:
-    """Rows of `session_slices`."""
-    counts = [len(r.slices) for r in rows]
-    flat = [s for r in rows for s in r.slices]
-    amounts = [a for r in rows for a in (r.amounts or [(0, 0)] * len(r.slices))]
-
-    def spread(values: list[Any]) -> list[Any]:
-        return [v for v, n in zip(values, counts, strict=True) for _ in range(n)]
-
-    return pa.table(
-        {
-            "tenant": words(spread([r.session.station.key[0] for r in rows])),
-            "slice_start": pa.array([s.start // 1000 for s in flat], pa.uint32()),
-            "station_id": words(spread([r.session.station.key[1] for r in rows])),
-            "session_id": uuids(spread([r.session.session_id for r in rows])),
-            "version": pa.array(spread([r.version for r in rows]), pa.uint64()),
-            "area": words(spread([r.station.area or r.facts.area for r in rows])),
-            "driver_key": words(spread([r.facts.id_token for r in rows])),
-            "tariff_id": words(spread([r.tariff_id for r in rows])),
-            "currency": words(spread(["" if not r.priced else r.priced.currency for r in rows])),
-            "energy_wh": scaled([s.energy_mwh for s in flat], WH),
-            "export_wh": scaled([0] * len(flat), WH),
-            "occupied_s": scaled([s.occupied_ms for s in flat], SECONDS),
-            "charging_s": scaled([s.charging_ms for s in flat], SECONDS),
-            "idle_s": scaled([s.idle_ms for s in flat], SECONDS),
-            "amount_excl_vat": scaled([a[0] for a in amounts], MONEY),
-            "amount_incl_vat": scaled([a[1] for a in amounts], MONEY),
-            "provisional": _bits(spread([r.facts.ended_ms is None for r in rows])),
-            "counted": _bits(spread([r.counted for r in rows])),
-        }
-    )
-
-
-def charges_table(rows: Sequence[Derived]) -> pa.Table | None:
-    """Rows of `session_charges`; None where nothing was priced."""
-    lines: list[tuple[Derived, int, Line]] = [
-        (r, i, line) for r in rows if r.priced is not None for i, line in enumerate(r.priced.lines)
-    ]
-    if not lines:
-        return None
-    column: Callable[[Callable[[Line], Any]], list[Any]] = lambda get: [get(x[2]) for x in lines]  # noqa: E731  # one-line column reader
-    return pa.table(
-        {
-            "tenant": words([r.session.station.key[0] for r, _, _ in lines]),
-            "session_id": uuids(r.session.session_id for r, _, _ in lines),
-            "line": pa.array([i for _, i, _ in lines], pa.uint16()),
-            "version": pa.array([r.version for r, _, _ in lines], pa.uint64()),
-            "dimension": words(column(lambda x: x.component.dimension)),
-            "quantity": scaled(column(_quantity_micro), MONEY),
-            "unit": words(column(_unit)),
-            "unit_price": scaled(column(lambda x: x.component.price.times(1_000_000)), MONEY),
-            "vat_percent": pa.array(column(lambda x: x.component.vat_text or None), pa.string()),
-            "amount_excl_vat": scaled(column(lambda x: x.excl_micro), MONEY),
-            "amount_vat": scaled(column(lambda x: x.vat_micro), MONEY),
-            "currency": words([r.priced.currency if r.priced else "" for r, _, _ in lines]),
-            "because": pa.array(column(_because), pa.string()),
-        }
-    )
-
-
-def _unit(line: Line) -> str:
-    dimension = line.component.dimension
-    return "kWh" if dimension == ENERGY else ("session" if dimension == FLAT else "h")
-
-
-def _quantity_micro(line: Line) -> int:
-    """Quantity in millionths of its unit: mWh are millionths of a kWh already."""
-    dimension = line.component.dimension
-    if dimension == ENERGY:
-        return line.quantity
-    if dimension == FLAT:
-        return 1_000_000
-    return (2 * line.quantity * 1_000_000 + _MS_PER_HOUR) // (2 * _MS_PER_HOUR)
-
-
-def _because(line: Line) -> str:
-    component = line.component
-    vat = f", VAT {component.vat_text} %" if component.vat_text else ""
-    return f"{component.dimension} at {component.price_text} per {_unit(line)}{vat}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 import pyarrow as pa
 
 from streams.catalogue import Catalogue
+from streams.charge_words import ChargeWords
 from streams.chunk import Chunk, TopicPartition
 from streams.core.book import Book, Session
 from streams.core.events import STARTED, Started
@@ -25,15 +26,12 @@ from streams.decode import DeadValue, Decoded, decode_chunk
 from streams.event_rows import PendingRows
 from streams.expiry import expirations
 from streams.lookup import Lookup
-from streams.operation_rows import WorkerStatus, dead_letters_table, dlq_headers
+from streams.operation_rows import WorkerStatus, dead_letters_table, dlq_headers, masked_letter
+from streams.payments.rows import PaymentReader
 from streams.ports import Batch, Outgoing
-from streams.session_rows import (
-    Derived,
-    charges_table,
-    derive_session,
-    sessions_table,
-    slices_table,
-)
+from streams.repricing import Repricer
+from streams.session_rows import Derived, derive_session
+from streams.session_tables import session_tables
 from streams.sink.port import Reassignment, Sink
 
 if TYPE_CHECKING:
@@ -76,8 +74,11 @@ class Worker:
         self._book = Book()
         self._groups = GroupBook(self._book)
         self._lookup = Lookup(self._book, self._groups, sink)
+        self._repricer = Repricer(self._lookup, sink)
         self._catalogue = Catalogue()
+        self._words = ChargeWords()
         self._pending: dict[TopicPartition, PendingRows] = {}
+        self._payments = PaymentReader()
         self._dead: list[tuple[TopicPartition, DeadValue]] = []
         self._positions: dict[TopicPartition, int] = {}
         self._unacked: set[TopicPartition] = set()
@@ -98,8 +99,17 @@ class Worker:
         self._unacked.add(chunk.tp)
         self._first_pending_ms = self._first_pending_ms or now_ms
         self._last_accept_ms = now_ms
+        if chunk.tp.topic == self._kafka.payments_topic:
+            self._accept_payments(chunk)
+            return
         for begin in range(0, len(chunk), STRIDE):
             self._accept(chunk.part(begin, begin + STRIDE), now_ms)
+
+    def _accept_payments(self, chunk: Chunk) -> None:
+        dead = self._payments.take(chunk)
+        self._dead.extend((chunk.tp, each) for each in dead)
+        self._dead_total += len(dead)
+        self._pending_count += len(chunk)
 
     def _accept(self, chunk: Chunk, now_ms: int) -> None:
         decoded = decode_chunk(chunk)
@@ -182,7 +192,8 @@ class Worker:
         if self._pending_count:
             return now_ms - self._first_pending_ms >= self._settings.flush_interval_s * 1000
         idle = now_ms - self._last_accept_ms >= IDLE_MS
-        return (idle and bool(self._book.dirty)) or now_ms - self._status_ms >= STATUS_MS
+        owed = bool(self._book.dirty) or self._repricer.active
+        return (idle and owed) or now_ms - self._status_ms >= STATUS_MS
 
     # writing out --------------------------------------------------------------------------
 
@@ -195,9 +206,7 @@ class Worker:
         """
         self._started_ms = self._started_ms or now_ms
         batch = Batch(notes=_Notes())
-        if now_ms - self._catalogue_ms >= CATALOGUE_MS:
-            self._catalogue = self._sink.catalogue(self._catalogue)
-            self._catalogue_ms = now_ms
+        self._read_catalogue(now_ms)
         self._lookup.resolve()
         self._groups.untangle(now_ms)
         while self._groups.tangled:  # packed sessions got events: load them, then once more
@@ -205,9 +214,12 @@ class Worker:
             self._groups.untangle(now_ms)
         self._lookup.load_dirty()
         stale = self._sweep(batch, now_ms)
+        repriced = self._repricer.step(self._catalogue, now_ms) if self._first else []
         had_rows = self._pending_count > 0
         self._event_rows(batch)
-        self._session_rows(batch, now_ms, stale, everything=not had_rows)
+        self._session_rows(batch, now_ms, stale + repriced, everything=not had_rows)
+        if (payments := self._payments.table()) is not None:
+            batch.tables.append(("payments", payments))
         self._dead_rows(batch)
         self._status_row(batch, now_ms)
         batch.acks = {tp: self._positions[tp] for tp in self._unacked}
@@ -227,7 +239,7 @@ class Worker:
         """The batch is in the store: remember versions, pack what is closed."""
         for row in _notes(batch).derived:
             session = row.session
-            session.version, session.written_ms = row.version, now_ms
+            session.version, session.written_ms, session.bill = row.version, now_ms, row.bill
             session.closed = row.facts.status in CLOSED
             if session.closed and session.station.partition >= 0:
                 self._closed.append((now_ms, session))
@@ -301,26 +313,35 @@ class Worker:
                 derived.append(row)
         _notes(batch).derived = derived
         if derived:
-            charges = charges_table(derived)
-            slices = slices_table(derived)
-            if slices.num_rows:
-                batch.tables.append(("session_slices", slices))
-            if charges is not None:
-                batch.tables.append(("session_charges", charges))
-            batch.tables.append(("sessions", sessions_table(derived)))
+            batch.tables.extend(session_tables(derived, self._words))
+
+    def _read_catalogue(self, now_ms: int) -> None:
+        if now_ms - self._catalogue_ms < CATALOGUE_MS:
+            return
+        found = self._sink.catalogue(self._catalogue)
+        self._catalogue_ms = now_ms
+        if found is not self._catalogue:
+            self._catalogue, self._words = found, ChargeWords()
+
+    @property
+    def _first(self) -> bool:
+        """It owns partition 0, and does what is to be done once for all workers."""
+        topic = self._kafka.events_topic
+        return any(t.partition == 0 and t.topic == topic for t in self._positions)
 
     def _dead_rows(self, batch: Batch) -> None:
         if not self._dead:
             return
         topic = self._kafka.dead_letter_topic
-        for tp, dead in self._dead:
+        letters = [(tp, masked_letter(dead)) for tp, dead in self._dead]
+        for tp, dead in letters:
             batch.outgoing.append(Outgoing(topic, dead.key, dead.raw, dlq_headers(tp, dead)))
-        batch.tables.append(("dead_letters", dead_letters_table(self._dead)))
+        batch.tables.append(("dead_letters", dead_letters_table(letters)))
         self._dead = []
 
     def _sweep(self, batch: Batch, now_ms: int) -> list[Session]:
         """Give up silent sessions and find stale rows; the owner of partition 0 does it for all."""
-        if now_ms - self._sweep_ms < SWEEP_MS or not any(t.partition == 0 for t in self._positions):
+        if now_ms - self._sweep_ms < SWEEP_MS or not self._first:
             return []
         given_up = expirations(self._sink, self._settings, self._kafka.events_topic, now_ms)
         stale = self._lookup.stale()
@@ -353,7 +374,10 @@ class Worker:
             self._pending.pop(tp, None)
             self._positions.pop(tp, None)
             self._unacked.discard(tp)
+        self._payments.forget(lost)
         self._dead = [(tp, dead) for tp, dead in self._dead if tp not in lost]
+        if not self._first:
+            self._repricer.stop()
         self._book.forget(numbers.__contains__)
         self._groups.forget(numbers.__contains__)
         self._closed = deque((t, s) for t, s in self._closed if s.station.partition not in numbers)

@@ -18,8 +18,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "worker": ("worker",),
     "demo": ("demo",),
     "simulate": ("simulate",),
+    "pricing": ("price",),
     "importing": ("import",),
     "catalogue": ("catalog",),
+    "tariff": ("tariff",),
+    "rebuild": ("rebuild",),
     "report": ("report", "sql", "session", "dlq"),
     "operations": ("migrate", "wait", "lag", "doctor", "config"),
 }

@@ -24,7 +24,7 @@ from laddstream.embedded.process import LOOPBACK, choose_port
 from laddstream.settings import Settings
 from producers.kafka import create_topics as create
 from schemas.errors import UnavailableError, UserError
-from schemas.topics import DEAD_LETTERS, EVENTS, MAX_RECORD_BYTES, TOPICS
+from schemas.topics import DEAD_LETTERS, EVENTS, MAX_RECORD_BYTES, PAYMENTS, TOPICS
 
 DEFAULT_PORT = 9092
 KAFKA_LIBS = "LADDSTREAM_EMBEDDED_KAFKA_LIBS"
@@ -94,6 +94,7 @@ def create_topics(settings: Settings, bootstrap: str) -> Sequence[str]:
     """
     names = {
         EVENTS.name: settings.kafka.events_topic,
+        PAYMENTS.name: settings.kafka.payments_topic or PAYMENTS.name,
         DEAD_LETTERS.name: settings.kafka.dead_letter_topic,
     }
     partitions = settings.kafka.partitions

@@ -20,11 +20,13 @@ ALTER TABLE session_charges
     ADD COLUMN IF NOT EXISTS ends_at Nullable(DateTime64(3, 'UTC')),
     ADD COLUMN IF NOT EXISTS amount_incl_vat Decimal(18, 6) DEFAULT 0;
 
--- A closed session whose price changed afterwards: once per session and version that changed it.
+-- A closed session whose price changed afterwards: once per session and version that was replaced. Of two
+-- rows that replace the same version the higher one holds, so that the changes of a session always add up.
 CREATE TABLE IF NOT EXISTS adjustments
 (
     tenant LowCardinality(String),
     session_id UUID,
+    replaces UInt64,
     version UInt64,
     station_id String,
     driver_key String,
@@ -40,6 +42,6 @@ CREATE TABLE IF NOT EXISTS adjustments
     after_energy_wh Nullable(Decimal(18, 3)),
     at DateTime64(3, 'UTC') DEFAULT now64(3)
 )
-ENGINE = ReplacingMergeTree
-ORDER BY (tenant, session_id, version)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (tenant, session_id, replaces)
 SETTINGS non_replicated_deduplication_window = 1000;

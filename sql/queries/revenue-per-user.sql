@@ -4,7 +4,7 @@
 -- basis: completion start accrual
 -- narrow: open set_aside amount_excl_vat stations
 -- column period: period on the clock of --tz
--- column driver: id token of the driver; empty: unknown
+-- column driver: driver as in the catalogue, else the id token; empty: unknown
 -- column currency: ISO 4217 code, one row each; empty: not priced
 -- column amount_incl_vat: revenue with VAT, exact
 -- column amount_excl_vat: revenue without VAT, exact
@@ -17,7 +17,7 @@ SELECT
     formatDateTime(at, multiIf({period:String} = 'hour', '%F %H:00 %z', {period:String} = 'day', '%F',
         {period:String} = 'week', '%G-W%V', {period:String} = 'month', '%Y-%m', {period:String} = 'quarter', '%Y-Q%Q',
         {period:String} = 'year', '%Y', ''), {tz:String}) AS period,
-    f.driver_key AS driver,
+    if(f.driver_id = '', f.driver_key, f.driver_id) AS driver,
     if(uniqExactIf(f.currency, f.currency != '') <= 1, max(f.currency), 'several') AS currency,
     if(uniqExactIf(f.currency, f.currency != '') <= 1, sumIf(f.amount_incl_vat, state = 'counted'), NULL) AS amount_incl_vat,
     if(uniqExactIf(f.currency, f.currency != '') <= 1, sumIf(f.amount_excl_vat, state = 'counted'), NULL) AS amount_excl_vat,
@@ -33,8 +33,13 @@ WHERE basis = {basis:String} AND at >= {from:DateTime64(3, 'UTC')} AND at < {to:
     AND (empty({connector:Array(String)}) OR has({connector:Array(String)}, ifNull(toString(f.connector_id), '')))
     AND (empty({area:Array(String)}) OR has({area:Array(String)}, f.area))
     AND (empty({city:Array(String)}) OR has({city:Array(String)}, f.city))
+    AND (empty({region:Array(String)}) OR has({region:Array(String)}, f.region))
     AND (empty({country:Array(String)}) OR has({country:Array(String)}, f.country))
-    AND (empty({driver:Array(String)}) OR has({driver:Array(String)}, f.driver_key))
+    AND (empty({driver:Array(String)}) OR has({driver:Array(String)}, f.driver_key) OR (f.driver_id != '' AND has({driver:Array(String)}, f.driver_id)))
+    AND (empty({company:Array(String)}) OR has({company:Array(String)}, f.company_id))
+    AND (empty({plan:Array(String)}) OR has({plan:Array(String)}, f.plan_id))
+    AND (empty({payer:Array(String)}) OR has({payer:Array(String)}, f.payer))
+    AND (empty({method:Array(String)}) OR has({method:Array(String)}, f.payment_method))
     AND (empty({tariff:Array(String)}) OR has({tariff:Array(String)}, f.tariff_id))
     AND (empty({currency:Array(String)}) OR has({currency:Array(String)}, f.currency))
 GROUP BY period, f.tenant, driver, f.currency WITH TOTALS

@@ -5,7 +5,7 @@
 -- narrow: set_aside open
 -- column period: period on the clock of --tz
 -- column sessions: sessions in the standard totals
--- column drivers: different id tokens among them
+-- column drivers: different drivers among them: as in the catalogue, else id tokens
 -- column stations: different stations among them
 -- column energy_kwh: their energy, exact
 -- column open: sessions not ended yet, beside the totals
@@ -15,7 +15,7 @@ SELECT
         {period:String} = 'week', '%G-W%V', {period:String} = 'month', '%Y-%m', {period:String} = 'quarter', '%Y-Q%Q',
         {period:String} = 'year', '%Y', ''), {tz:String}) AS period,
     uniqExactIf(session_id, state = 'counted') AS sessions,
-    uniqExactIf((f.tenant, f.driver_key), state = 'counted' AND f.driver_key != '') AS drivers,
+    uniqExactIf((f.tenant, if(f.driver_id = '', f.driver_key, f.driver_id)), state = 'counted' AND f.driver_key != '') AS drivers,
     uniqExactIf((f.tenant, f.station_id), state = 'counted') AS stations,
     ifNull(sumIf(f.energy_wh, state = 'counted'), 0) * toDecimal128('0.001', 3) AS energy_kwh,
     uniqExactIf(session_id, state = 'open') AS open,
@@ -27,8 +27,13 @@ WHERE basis = {basis:String} AND at >= {from:DateTime64(3, 'UTC')} AND at < {to:
     AND (empty({connector:Array(String)}) OR has({connector:Array(String)}, ifNull(toString(f.connector_id), '')))
     AND (empty({area:Array(String)}) OR has({area:Array(String)}, f.area))
     AND (empty({city:Array(String)}) OR has({city:Array(String)}, f.city))
+    AND (empty({region:Array(String)}) OR has({region:Array(String)}, f.region))
     AND (empty({country:Array(String)}) OR has({country:Array(String)}, f.country))
-    AND (empty({driver:Array(String)}) OR has({driver:Array(String)}, f.driver_key))
+    AND (empty({driver:Array(String)}) OR has({driver:Array(String)}, f.driver_key) OR (f.driver_id != '' AND has({driver:Array(String)}, f.driver_id)))
+    AND (empty({company:Array(String)}) OR has({company:Array(String)}, f.company_id))
+    AND (empty({plan:Array(String)}) OR has({plan:Array(String)}, f.plan_id))
+    AND (empty({payer:Array(String)}) OR has({payer:Array(String)}, f.payer))
+    AND (empty({method:Array(String)}) OR has({method:Array(String)}, f.payment_method))
     AND (empty({tariff:Array(String)}) OR has({tariff:Array(String)}, f.tariff_id))
     AND (empty({currency:Array(String)}) OR has({currency:Array(String)}, f.currency))
 GROUP BY period WITH TOTALS

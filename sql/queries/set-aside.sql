@@ -26,12 +26,12 @@ FROM
     SELECT
         if(open, 'open', 'session') AS kind, toString(reason) AS reason, toString(session_id) AS id,
         coalesce(started_at, first_event_at) AS at, tenant, station_id, connector_id, area, city, country,
-        driver_key, tariff_id, currency, energy_wh
+        driver_key, tariff_id, currency, energy_wh, region, driver_id, company_id, plan_id, payer
     FROM mart.set_aside_sessions
     UNION ALL
     SELECT
         'dead letter' AS kind, toString(reason) AS reason, dead_letter_id AS id,
-        at, tenant, station_id, NULL, '', '', '', '', '', '', NULL
+        at, tenant, station_id, NULL, '', '', '', '', '', '', NULL, '', '', '', '', ''
     FROM mart.dead_letters
 ) AS f
 WHERE at >= {from:DateTime64(3, 'UTC')} AND at < {to:DateTime64(3, 'UTC')}
@@ -40,8 +40,12 @@ WHERE at >= {from:DateTime64(3, 'UTC')} AND at < {to:DateTime64(3, 'UTC')}
     AND (empty({connector:Array(String)}) OR has({connector:Array(String)}, ifNull(toString(f.connector_id), '')))
     AND (empty({area:Array(String)}) OR has({area:Array(String)}, f.area))
     AND (empty({city:Array(String)}) OR has({city:Array(String)}, f.city))
+    AND (empty({region:Array(String)}) OR has({region:Array(String)}, f.region))
     AND (empty({country:Array(String)}) OR has({country:Array(String)}, f.country))
-    AND (empty({driver:Array(String)}) OR has({driver:Array(String)}, f.driver_key))
+    AND (empty({driver:Array(String)}) OR has({driver:Array(String)}, f.driver_key) OR (f.driver_id != '' AND has({driver:Array(String)}, f.driver_id)))
+    AND (empty({company:Array(String)}) OR has({company:Array(String)}, f.company_id))
+    AND (empty({plan:Array(String)}) OR has({plan:Array(String)}, f.plan_id))
+    AND (empty({payer:Array(String)}) OR has({payer:Array(String)}, f.payer))
     AND (empty({tariff:Array(String)}) OR has({tariff:Array(String)}, f.tariff_id))
     AND (empty({currency:Array(String)}) OR has({currency:Array(String)}, f.currency))
 GROUP BY kind, reason, if({dimension:String} = 'item', id, '') WITH TOTALS

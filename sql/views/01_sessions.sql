@@ -46,7 +46,16 @@ CREATE OR REPLACE VIEW mart.sessions
     paid_amount Nullable(Decimal(18, 6)) COMMENT 'Imports: what the source says was paid, with VAT, in units of paid_currency',
     paid_currency LowCardinality(String) COMMENT 'ISO 4217 code of paid_amount',
     first_event_at DateTime64(3, 'UTC') COMMENT 'Earliest event of the session, UTC',
-    last_event_at DateTime64(3, 'UTC') COMMENT 'Latest event of the session, UTC'
+    last_event_at DateTime64(3, 'UTC') COMMENT 'Latest event of the session, UTC',
+    region LowCardinality(String) COMMENT 'Region of the station, as in the catalogue',
+    driver_id String COMMENT 'The person behind the token; empty: not in the catalogue',
+    plan_id LowCardinality(String) COMMENT 'Plan the session was charged under; empty: pay per session',
+    payer LowCardinality(String) COMMENT 'Who is asked first: driver, company, partner or nobody (free); mart.session_owed says who owes what in the end',
+    payer_id String COMMENT 'Driver, company or partner that is asked; empty: unknown',
+    unpriced_reason LowCardinality(String) COMMENT 'Why there is no price: no_tariff, tariff_missing …; empty: there is one',
+    rounded_excl_vat Nullable(Decimal(18, 6)) COMMENT 'Price without VAT in whole minor units of currency, rounded half up once a tax rate',
+    rounded_incl_vat Nullable(Decimal(18, 6)) COMMENT 'Price with VAT in whole minor units of currency, rounded half up once a tax rate',
+    contract_because Array(String) COMMENT 'Why these terms: a sentence each for tariff, plan and payer'
 )
 AS SELECT
     session_id, tenant, station_id, connector_id, driver_key, company_id, area, city, country,
@@ -65,7 +74,8 @@ AS SELECT
         formatDateTime(ended_at, '%F %T', if(time_zone IN (SELECT time_zone FROM system.time_zones), time_zone, 'UTC')),
         NULL) AS ended_local,
     export_wh, suspended_evse_s, max_power_w, meter_start_wh, meter_stop_wh, stop_reason,
-    paid_amount, paid_currency, first_event_at, last_event_at
+    paid_amount, paid_currency, first_event_at, last_event_at,
+    region, driver_id, plan_id, payer, payer_id, unpriced_reason, rounded_excl_vat, rounded_incl_vat, contract_because
 FROM ${db}.sessions AS s FINAL
 WHERE status != 'released'
 COMMENT 'One row a charging session, newest knowledge only. Standard totals: quarantine_reason = '''''

@@ -19,12 +19,18 @@ CREATE OR REPLACE VIEW mart.set_aside_sessions
     currency LowCardinality(String) COMMENT 'ISO 4217 code of the amount',
     tariff_id String COMMENT 'Tariff',
     transaction_id String COMMENT 'Transaction id',
-    flags Array(LowCardinality(String)) COMMENT 'Everything noticed about the session'
+    flags Array(LowCardinality(String)) COMMENT 'Everything noticed about the session',
+    region LowCardinality(String) COMMENT 'Region of the station',
+    driver_id String COMMENT 'The person behind the token; empty: not in the catalogue',
+    company_id String COMMENT 'Company of the driver; empty: none known',
+    plan_id LowCardinality(String) COMMENT 'Plan of the driver; empty: pay per session',
+    payer LowCardinality(String) COMMENT 'Who would be asked first'
 )
 AS SELECT
     session_id, tenant, quarantine_reason AS reason, status IN ('pending', 'active') AS open, status,
     station_id, connector_id, driver_key, area, city, country, started_at, ended_at, first_event_at,
-    energy_wh, amount_incl_vat, currency, tariff_id, transaction_id, flags
+    energy_wh, amount_incl_vat, currency, tariff_id, transaction_id, flags,
+    region, driver_id, company_id, plan_id, payer
 FROM mart.sessions
 WHERE quarantine_reason != ''
 COMMENT 'Every session that is not in the standard totals, with the reason; nothing is dropped'

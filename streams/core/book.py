@@ -8,7 +8,7 @@ events stay, to recognise duplicates; anything new makes it load its events agai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from streams.core.events import ENDED, EXPIRED, STARTED, CoreEvent
@@ -50,10 +50,23 @@ class Station:
         self.stored_until: int | None = None
 
 
+class Bill(NamedTuple):
+    """What a closed session was last written with; amounts in micro-units, None: no price."""
+
+    status: str
+    energy_mwh: int | None
+    excl_micro: int | None
+    incl_micro: int | None
+    currency: str
+    tariff_id: str
+    unpriced_reason: str
+
+
 class Session:
     """One session in memory and what is known of its stored row."""
 
     __slots__ = (
+        "bill",
         "closed",
         "connector",
         "dirty_since",
@@ -95,6 +108,7 @@ class Session:
         self.dirty_since = 0
         self.urgent = False
         self.forced = False
+        self.bill: Bill | None = None
         self.slice_first: int | None = None
         self.slice_last: int | None = None
 

@@ -15,9 +15,19 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
 from schemas.errors import DefectError, UnavailableError
-from streams.catalogue import Catalogue, build_catalogue
+from streams.catalogue import Catalogue
+from streams.catalogue_rows import build_catalogue
+from streams.core.book import Owner
 from streams.core.identity import UNKNOWN_TRANSACTIONS
-from streams.sink.port import Owner, Reassignment, StoredSession, StoredStation
+from streams.sink.catalogue_sql import CATALOGUE, PUBLISHED, newest_rows
+from streams.sink.port import (
+    Reassignment,
+    Selection,
+    StoredSession,
+    StoredStation,
+    StoredTerms,
+)
+from streams.sink.session_sql import SESSION, TERMED, chosen_sql, stored_session, stored_terms
 
 PINNED = {
     "async_insert": 0,
@@ -35,18 +45,6 @@ _RETRYABLE = frozenset({159, 164, 201, 202, 203, 209, 210, 241, 242, 243, 252, 2
 """Time, memory, read-only, too many parts or queries, network, no space, Keeper."""
 
 T = TypeVar("T")
-
-_SESSION = """
-SELECT tenant, station_id, toString(session_id) AS id, protocol, transaction_ids, version, status,
-    ifNull(if(startsWith(protocol, 'ocpp2'), evse_id, connector_id), -1) AS number,
-    ifNull(connector_id, -1) AS connector,
-    toUnixTimestamp64Milli(started_at) AS started_ms,
-    toUnixTimestamp64Milli(first_event_at) AS first_ms,
-    toUnixTimestamp64Milli(last_event_at) AS last_ms,
-    toInt64(toUnixTimestamp(slice_first)) * 1000 AS slice_first_ms,
-    toInt64(toUnixTimestamp(slice_last)) * 1000 AS slice_last_ms
-FROM sessions FINAL
-"""
 
 _EVENTS = """
 SELECT tenant, station_id, toString(session_id) AS id, transaction_id, type,
@@ -183,25 +181,42 @@ class ClickHouseSink:
             " GROUP BY session_id) LIMIT 10000"
         )
 
+    def count(self, chosen: Selection) -> int:
+        """How many sessions are chosen."""
+        rows = self._rows(f"SELECT count() AS n FROM sessions FINAL WHERE {chosen_sql(chosen)}")
+        return int(rows[0]["n"])
+
+    def page(
+        self, chosen: Selection, after: tuple[str, str, UUID] | None, limit: int
+    ) -> list[StoredTerms]:
+        """Chosen sessions in the order of the table's key, beyond `after`."""
+        where = chosen_sql(chosen)
+        if after is not None:
+            tenant, station, session = after
+            where += (
+                f" AND (tenant, station_id, session_id) >"
+                f" ({format_str(tenant)}, {format_str(station)}, toUUID('{session}'))"
+            )
+        order = f"ORDER BY sessions.tenant, station_id, sessions.session_id LIMIT {limit}"
+        return [stored_terms(row) for row in self._rows(f"{TERMED} WHERE {where} {order}")]
+
     def catalogue(self, known: Catalogue) -> Catalogue:
-        """The newest catalogue; `known` itself where the revision is the same."""
-        newest = self._rows(
-            "SELECT greatest((SELECT max(revision) FROM stations),"
-            " (SELECT max(revision) FROM tariffs)) AS revision"
-        )[0]["revision"]
-        if newest == known.revision:
+        """The newest published catalogue; `known` itself where the revision is the same."""
+        revision = self._published()
+        if revision == known.revision:
             return known
-        stations = self._rows(
-            "SELECT tenant, station_id, area, city, country, time_zone, rated_power_w, tariff_id"
-            " FROM stations FINAL ORDER BY valid_from"
-        )
-        tariffs = self._rows(
-            "SELECT tenant, tariff_id, ocpi_json FROM tariffs FINAL ORDER BY valid_from"
-        )
-        return build_catalogue(newest, stations, tariffs)
+        while True:
+            tables = {name: self._rows(newest_rows(name, revision)) for name in CATALOGUE}
+            newer = self._published()
+            if newer == revision:  # else rows of this one may be replaced already
+                return build_catalogue(revision, **tables)
+            revision = newer
+
+    def _published(self) -> int:
+        return int(self._rows(f"SELECT ({PUBLISHED}) AS revision")[0]["revision"])
 
     def _sessions(self, where: str) -> list[StoredSession]:
-        return [_session(row) for row in self._rows(f"{_SESSION} WHERE {where}")]
+        return [stored_session(row) for row in self._rows(f"{SESSION} WHERE {where}")]
 
     def _rows(self, sql: str) -> list[dict[str, Any]]:
         table = self._guarded(lambda c: c.query_arrow(sql, settings=dict(_QUERY)))
@@ -253,25 +268,6 @@ def _parts(keys: Collection[T]) -> Iterator[list[T]]:
 
 def _tuples(owners: Iterable[Owner]) -> str:
     return ",".join(f"({format_str(t)},{format_str(s)})" for t, s in owners)
-
-
-def _session(row: Mapping[str, Any]) -> StoredSession:
-    return StoredSession(
-        row["tenant"],
-        row["station_id"],
-        UUID(row["id"]),
-        row["protocol"],
-        tuple(row["transaction_ids"]),
-        row["version"],
-        row["status"],
-        row["number"],
-        row["connector"],
-        row["started_ms"],
-        row["first_ms"],
-        row["last_ms"],
-        row["slice_first_ms"],
-        row["slice_last_ms"],
-    )
 
 
 def _stations(

@@ -13,19 +13,33 @@ from uuid import UUID
 import pyarrow as pa
 
 from streams.catalogue import Catalogue
+from streams.catalogue_rows import build_catalogue
 from streams.convert import CORE_FLAGS
+from streams.core.book import Bill, Owner
 from streams.core.identity import NIL, UNKNOWN_TRANSACTIONS
-from streams.sink.port import Owner, Reassignment, StoredSession, StoredStation
+from streams.sink.catalogue_sql import CATALOGUE
+from streams.sink.port import (
+    TERMS,
+    Reassignment,
+    Selection,
+    StoredSession,
+    StoredStation,
+    StoredTerms,
+)
 
 KEYS: dict[str, tuple[str, ...]] = {
     "events": ("tenant", "station_id", "timestamp", "identity"),
     "sessions": ("tenant", "station_id", "session_id"),
     "session_slices": ("tenant", "slice_start", "station_id", "session_id"),
     "session_charges": ("tenant", "session_id", "line"),
+    "adjustments": ("tenant", "session_id", "replaces"),
     "dead_letters": ("kafka_topic", "kafka_partition", "kafka_offset", "kafka_index"),
     "worker_status": ("worker_id",),
+    "payments": ("tenant", "psp", "payment_id", "kind", "timestamp", "identity"),
+    "catalogue_revisions": ("revision",),
+    **{name: (*key.split(", "), "revision") for name, (key, _) in CATALOGUE.items()},
 }
-"""The sorting key of each table, as in sql/migrations."""
+"""The sorting key of each table, as in sql/migrations; of the catalogue every revision is kept."""
 
 _TRANSPORT = (
     "session_id", "flags", "received_at", "message_id", "offline", "gateway",
@@ -149,9 +163,45 @@ class MemorySink:
             if r["status"] in ("active", "pending") and counts[r["session_id"]] > r["event_count"]
         ]
 
+    def count(self, chosen: Selection) -> int:
+        """How many sessions are chosen."""
+        return len(self._chosen(chosen))
+
+    def page(
+        self, chosen: Selection, after: tuple[str, str, UUID] | None, limit: int
+    ) -> list[StoredTerms]:
+        """Chosen sessions in the order of their keys, beyond `after`."""
+        found = sorted(self._chosen(chosen), key=lambda one: one.key)
+        return [one for one in found if after is None or one.key > after][:limit]
+
+    def _chosen(self, chosen: Selection) -> list[StoredTerms]:
+        low = -(1 << 62) if chosen.from_ms is None else chosen.from_ms
+        high = 1 << 62 if chosen.to_ms is None else chosen.to_ms
+        rows = [
+            row
+            for row in self.tables["sessions"].values()
+            if row["version"] < chosen.below
+            and row["status"] != "released"
+            and (not chosen.unpriced or row["unpriced_reason"] not in ("", "not_billed"))
+            and chosen.station_id in ("", row["station_id"])
+        ]
+        return [one for one in map(_terms, rows) if low <= one.begun_ms < high]
+
     def catalogue(self, known: Catalogue) -> Catalogue:
-        """The catalogue set on this sink."""
-        return known if known.revision == self.current.revision else self.current
+        """The newest published catalogue: of its tables, else the one set on this sink."""
+        published = max((key[0] for key in self.tables["catalogue_revisions"]), default=None)
+        if published is None:
+            return known if known.revision == self.current.revision else self.current
+        if published == known.revision:
+            return known
+        return build_catalogue(published, **{n: self._newest(n, published) for n in CATALOGUE})
+
+    def _newest(self, table: str, revision: int) -> list[Row]:
+        """The newest row of each key up to a revision."""
+        found: dict[tuple[Any, ...], Row] = {}
+        for key in sorted(key for key in self.tables[table] if key[-1] <= revision):
+            found[key[:-1]] = self.tables[table][key]
+        return [_times(row, KEYS[table][-2]) for row in found.values()]
 
     def _sessions(self) -> Iterable[StoredSession]:
         return [_stored(row) for row in self.tables["sessions"].values()]
@@ -166,6 +216,11 @@ def _identity(row: Row) -> str:
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 
+def _times(row: Row, begins: str) -> Row:
+    until = row.get("ends_at", row.get("valid_until"))
+    return row | {"from_ms": _ms(row[begins]), "until_ms": _ms(until)}
+
+
 def _rank(row: Row) -> int:
     rank: int = row["version"] if "version" in row else row.get("assignment", 0)
     return rank
@@ -177,6 +232,10 @@ def _ms(moment: datetime | None) -> int | None:
 
 def _mwh(value: Decimal | None) -> int | None:
     return None if value is None else int(value.scaleb(3))
+
+
+def _micro(value: Decimal | None) -> int | None:
+    return None if value is None else int(value.scaleb(6))
 
 
 def _stored(row: Row) -> StoredSession:
@@ -197,6 +256,26 @@ def _stored(row: Row) -> StoredSession:
         _ms(row["last_event_at"]) or 0,
         None if first is None else first * 1000,
         None if last is None else last * 1000,
+        Bill(
+            row["status"],
+            _mwh(row["energy_wh"]),
+            _micro(row["amount_excl_vat"]),
+            _micro(row["amount_incl_vat"]),
+            row["currency"],
+            row["tariff_id"],
+            row["unpriced_reason"],
+        ),
+    )
+
+
+def _terms(row: Row) -> StoredTerms:
+    return StoredTerms(
+        _stored(row),
+        row["driver_key"],
+        _ms(row["started_at"] or row["first_event_at"]) or 0,
+        row["area"],
+        (_micro(row["rounded_excl_vat"]), _micro(row["rounded_incl_vat"])),
+        tuple(row[name] for name in TERMS),
     )
 
 

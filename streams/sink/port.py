@@ -10,9 +10,22 @@ from uuid import UUID
 import pyarrow as pa
 
 from streams.catalogue import Catalogue
+from streams.core.book import Bill, Owner
 
-Owner = tuple[str, str]
-"""(tenant, station_id)."""
+NO_BILL = Bill("", None, None, None, "", "", "")
+TERMS = (
+    "plan_id",
+    "payer",
+    "payer_id",
+    "driver_id",
+    "company_id",
+    "area",
+    "city",
+    "region",
+    "country",
+    "time_zone",
+)
+"""Columns of a session that the catalogue decides, besides its price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +48,7 @@ class StoredSession:
     last_event_ms: int
     slice_first: int | None
     slice_last: int | None
+    bill: Bill = NO_BILL
 
     @property
     def owner(self) -> Owner:
@@ -52,6 +66,37 @@ class StoredStation:
     """(number of EVSE or connector, start in ms), -1 where unknown."""
 
     open_sessions: tuple[StoredSession, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Stored sessions to look at again. `unpriced`: only those that wait for a tariff.
+
+    `below`: only versions below this one. `from_ms`/`to_ms`: start (else first event), half-open.
+    """
+
+    below: int
+    unpriced: bool = False
+    from_ms: int | None = None
+    to_ms: int | None = None
+    station_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTerms:
+    """A stored session with what it was priced from: token, instant, and columns `TERMS`."""
+
+    session: StoredSession
+    driver_key: str
+    begun_ms: int
+    area: str
+    rounded: tuple[int | None, int | None]
+    terms: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, str, UUID]:
+        """Tenant, station and session."""
+        return (*self.session.owner, self.session.session_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,5 +144,13 @@ class Sink(Protocol):
     def stale(self) -> list[StoredSession]:
         """Open sessions of which more distinct events are stored than their row counts."""
 
+    def count(self, chosen: Selection) -> int:
+        """How many sessions are chosen."""
+
+    def page(
+        self, chosen: Selection, after: tuple[str, str, UUID] | None, limit: int
+    ) -> list[StoredTerms]:
+        """Chosen sessions in a fixed order of their keys, beyond `after`."""
+
     def catalogue(self, known: Catalogue) -> Catalogue:
-        """The newest catalogue; `known` itself where the revision is the same."""
+        """The newest published catalogue; `known` itself where the revision is the same."""

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from producers.simulator import FAULTS, Fault, Simulation, SimulationSpec, master_data
-from streams.catalogue import Catalogue, build_catalogue
+from streams.catalogue import Catalogue
+from streams.catalogue_rows import build_catalogue
 from streams.sink.memory import MemorySink
 from tests.streams.core.fleet_kit import (
     Drive,

@@ -97,15 +97,24 @@ def _segmented(priced: Priced, usage: Usage, slice_of: SliceOf) -> Iterator[_Par
     flows = {False: usage.flows(), True: usage.reservation}
     where = (-1, False)
     done = 0
+    nothing = (0, 0)
     for segment in priced.segments:
-        if (segment.flow, segment.reservation) != where:
-            where, done = (segment.flow, segment.reservation), 0
-        of = rates[segment.reservation]
-        prices = tuple(of.get(i, (0, 0)) for i in (segment.energy, segment.time, segment.parking))
-        if any(map(any, prices)):
-            flow = flows[segment.reservation][segment.flow]
-            yield from _spread(segment, flow, done, prices, slice_of)
-        done += segment.energy_mwh
+        start, end, energy, charging, parking, e, t, p, number, reservation = segment
+        if (number, reservation) != where:
+            where, done = (number, reservation), 0
+        of = rates[reservation]
+        prices = of.get(e, nothing), of.get(t, nothing), of.get(p, nothing)
+        first = slice_of(start)
+        if first == slice_of(max(start, end - 1)):
+            (e_excl, e_incl), (t_excl, t_incl), (p_excl, p_incl) = prices
+            yield _Part(
+                first,
+                energy * e_excl + charging * t_excl + parking * p_excl,
+                energy * e_incl + charging * t_incl + parking * p_incl,
+            )
+        else:
+            yield from _spread(segment, flows[reservation][number], done, prices, slice_of)
+        done += energy
 
 
 def _rates(priced: Priced) -> dict[bool, dict[int, tuple[int, int]]]:

@@ -221,21 +221,22 @@ def _matches(one: Assignment, site: Site, driver: Driver) -> bool:
 
 def pays(rule: Rule, site: Site, driver: Driver, at_ms: int, zone: ZoneInfo) -> bool:
     """The company pays: who, where and, on the local clock at that instant, when."""
-    if rule.areas and site.area not in rule.areas:
-        return False
-    if rule.stations and site.station_id not in rule.stations:
-        return False
-    if rule.groups and rule.groups.isdisjoint(driver.groups):
-        return False
-    whole_day = (rule.start_minute, rule.end_minute) == (0, 1440)
-    if not rule.days and whole_day:
+    return (
+        (not rule.areas or site.area in rule.areas)
+        and (not rule.stations or site.station_id in rule.stations)
+        and (not rule.groups or not rule.groups.isdisjoint(driver.groups))
+        and _within_hours(rule, at_ms, zone)
+    )
+
+
+def _within_hours(rule: Rule, at_ms: int, zone: ZoneInfo) -> bool:
+    start, end = rule.start_minute, rule.end_minute
+    if not rule.days and (start, end) == (0, 1440):
         return True
     local = datetime.fromtimestamp(at_ms // 1000, zone)
     if rule.days and local.weekday() not in rule.days:
         return False
     minute = local.hour * 60 + local.minute
-    if rule.start_minute < rule.end_minute:
-        return rule.start_minute <= minute < rule.end_minute
-    if rule.start_minute == rule.end_minute:
-        return True
-    return minute >= rule.start_minute or minute < rule.end_minute
+    if start < end:
+        return start <= minute < end
+    return start == end or minute >= start or minute < end

@@ -268,4 +268,4 @@ def _instant(at: datetime, *, shifted: bool, dated: bool = True) -> str:
         text += f":{at:%S}"
     if at.microsecond:
         text += f".{at.microsecond // 1000:03d}"
-    return f"{text} ({at.tzinfo and at.isoformat()[-6:]})" if shifted else text
+    return f"{text} (UTC{at.isoformat()[-6:]})" if shifted else text

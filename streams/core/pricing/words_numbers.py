@@ -6,13 +6,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
+from schemas.currencies import minor_exponent
 from streams.core.pricing.priced import half_up
 from streams.core.pricing.words_phrases import phrases
 
-_NO_MINOR_UNIT: Final = frozenset(
-    {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV"}
-    | {"XAF", "XOF", "XPF"}
-)
 _UNIT_MS: Final = {"hour": 3_600_000, "minute": 60_000, "second": 1_000}
 _SYMBOLS: Final = {"hour": "h", "minute": "min", "second": "s"}
 
@@ -31,7 +28,8 @@ def number_words(value: Fraction | Decimal | int, lang: str, least: int = 0, mos
 def money_words(amount: Fraction | Decimal, currency: str, lang: str) -> str:
     """An amount with at least the currency's decimals: "0.25 EUR", in Swedish "2,50 kr"."""
     unit = "kr" if currency == "SEK" and phrases(lang)["VAT"] == "moms" else currency
-    least = 0 if currency in _NO_MINOR_UNIT else 2
+    exponent = minor_exponent(currency)
+    least = 2 if exponent is None else exponent
     return f"{number_words(amount, lang, least)} {unit}".strip()
 
 

@@ -40,11 +40,8 @@ def test_ten_kwh_cost_what_a_person_reckons() -> None:
 
 
 def test_time_and_parking_cost_by_the_second() -> None:
-    # 1 kWh x 2.24; 90 min x 6.00; 10 s x 1.20 per hour = 0.003333; VAT a quarter of each line
-    assert AC_TIME.price(1_000_000, 5_400_000, 10_000) == (
-        2_240_000 + 9_000_000 + 3_333,
-        560_000 + 2_250_000 + 833,
-    )
+    # 1 kWh x 2.24; 90 min x 6.00; 10 s x 1.20 per hour = 0.00333…; with VAT 14.0541666…
+    assert AC_TIME.price(1_000_000, 5_400_000, 10_000) == (11_243_333, 14_054_167 - 11_243_333)
 
 
 def test_halves_are_rounded_up() -> None:

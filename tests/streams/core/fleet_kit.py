@@ -20,7 +20,8 @@ import pyarrow as pa
 from laddstream.settings import Settings
 from schemas import wire
 from schemas.errors import UnavailableError
-from streams.catalogue import Catalogue, build_catalogue
+from streams.catalogue import Catalogue
+from streams.catalogue_rows import build_catalogue
 from streams.chunk import Chunk, TopicPartition
 from streams.convert import to_core
 from streams.core.allot import Start, Tagged, allot

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pytest
 
 from schemas import wire
-from streams.core.book import Session, Station
+from streams.core.book import Owner, Session, Station
 from streams.core.events import CoreEvent, Started
 from streams.core.identity import NIL, start_session_id, transaction_session_id
 from streams.event_rows import PendingRows, core_event
 from streams.session_rows import derive_session, sessions_table
-from streams.sink.port import Owner, Reassignment, Sink, StoredSession
+from streams.sink.port import Reassignment, Sink, StoredSession
 from tests.streams.core.core_events import (
     end21,
     meter16,

@@ -1,0 +1,54 @@
+"""What converters give and need: a raw entry that knows where it comes from, and the options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from laddstream.catalogue.documents import CSV, Document, Fault, Steps
+from laddstream.catalogue.places import zone_at
+
+
+@dataclass(slots=True)
+class Raw:
+    """One entry before it is checked. `columns`: where in the source a field of ours stands,
+    below `steps`; for our own format that is its own name.
+    """
+
+    section: str
+    fields: dict[str, Any]
+    document: Document
+    steps: Steps
+    columns: Mapping[str, Steps] | None = None
+    faults: list[Fault] = field(default_factory=list)
+
+    def fault(self, steps: Steps, what: str) -> Fault:
+        """Something wrong with a field of this entry."""
+        if self.columns is not None and steps:
+            steps = self.columns.get(str(steps[0]), ())
+        if self.document.form == CSV:
+            steps = (".".join(str(step) for step in steps if isinstance(step, str)),)[: len(steps)]
+        return self.document.fault((*self.steps, *steps), what)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What converters are told: our own party ("SE-LAD"), and the zone where none is known."""
+
+    own_party: str = ""
+    zone: str = ""
+
+
+def settle_zone(raw: Raw, source: Source) -> None:
+    """Give a station without time zone the one of its country, else `--tz`, else a fault."""
+    fields = raw.fields
+    if fields.get("time_zone"):
+        return
+    country = str(fields.get("country", ""))
+    zone = zone_at(country, fields.get("latitude"), fields.get("longitude")) or source.zone
+    if zone:
+        fields["time_zone"] = zone
+    else:
+        where = f"country {country} has several time zones" if country else "no country is named"
+        raw.faults.append(raw.fault(("time_zone",), f"{where}: say which with --tz ZONE"))

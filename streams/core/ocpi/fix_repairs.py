@@ -1,0 +1,252 @@
+"""One repair a code of finding: what it does to a document, and what it may change.
+
+A repair alters the document it is given and returns its sentence, or None where it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from typing import Any, Final, NamedTuple
+
+from schemas.units import iso_ms
+from streams.core.ocpi import values
+from streams.core.ocpi.findings import Finding
+from streams.core.ocpi.lint_amounts import likely_percent
+
+KEEPS, PROVED, CHANGES = "keeps", "proved", "changes"
+"""Checked against the price before; proved harmless by the finding itself; may change prices."""
+
+Document = dict[str, Any]
+
+
+class Repair(NamedTuple):
+    """`order`: the lowest is made first. `once`: never twice at one place, for swaps."""
+
+    kind: str
+    make: Callable[[Document, Finding], str | None]
+    order: int = 1
+    once: bool = False
+
+
+def _parts(pointer: str) -> list[str]:
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
+def _at(document: Document, parts: list[str]) -> Any:  # noqa: ANN401 - any JSON there is
+    found: Any = document
+    for part in parts:
+        if isinstance(found, list):
+            found = found[int(part)] if part.isdecimal() and int(part) < len(found) else None
+        else:
+            found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def _place(document: Document, finding: Finding) -> tuple[Any, Any]:
+    """What holds the value of a finding, and its key there."""
+    parts = _parts(finding.pointer)
+    holder = _at(document, parts[:-1]) if parts else None
+    return holder, int(parts[-1]) if isinstance(holder, list) and parts[-1].isdecimal() else (
+        parts[-1] if parts else ""
+    )
+
+
+def _remove(document: Document, finding: Finding) -> str | None:
+    holder, key = _place(document, finding)
+    if isinstance(holder, dict) and key in holder:
+        del holder[key]
+        return f"{key} removed."
+    return None
+
+
+def _write(document: Document, finding: Finding, value: object) -> str | None:
+    holder, key = _place(document, finding)
+    before = _at(document, _parts(finding.pointer))
+    if not isinstance(holder, dict | list) or value is None or before is None:
+        return None
+    holder[key] = value
+    return f"{values.shown(before)} is now {values.shown(value)}."
+
+
+def _write_likely(document: Document, finding: Finding) -> str | None:
+    return _write(document, finding, finding.likely or None)
+
+
+def _write_number(document: Document, finding: Finding) -> str | None:
+    read = values.number(_at(document, _parts(finding.pointer)))
+    if read is None:
+        return None
+    value = read.value
+    return _write(document, finding, int(value) if value == int(value) else value)
+
+
+def _write_instant(document: Document, finding: Finding) -> str | None:
+    """A time of day as it is read; an instant padded, its zone as it was, else Z."""
+    raw = _at(document, _parts(finding.pointer))
+    if finding.likely and finding.code != values.NO_ZONE:
+        return _write(document, finding, finding.likely)
+    read = values.instant(raw)
+    return None if read is None else _write(document, finding, iso_ms(read.value))
+
+
+def _rename(document: Document, finding: Finding) -> str | None:
+    holder, key = _place(document, finding)
+    if not isinstance(holder, dict) or not finding.likely or finding.likely in holder:
+        return None
+    renamed = {finding.likely if name == key else name: value for name, value in holder.items()}
+    holder.clear()
+    holder.update(renamed)
+    return f"{key} is now called {finding.likely}."
+
+
+def _wrap(document: Document, finding: Finding) -> str | None:
+    value = _at(document, _parts(finding.pointer))
+    return None if value is None or isinstance(value, list) else _write(document, finding, [value])
+
+
+def _write_text(document: Document, finding: Finding) -> str | None:
+    value = _at(document, _parts(finding.pointer))
+    return _write(document, finding, str(value))
+
+
+def _default_step(document: Document, finding: Finding) -> str | None:
+    holder, key = _place(document, finding)
+    if key != "step_size" or not isinstance(holder, dict) or key in holder:
+        return None
+    holder[key] = 1
+    return "step_size 1 added, which rounds nothing."
+
+
+def _round(document: Document, finding: Finding) -> str | None:
+    """To four decimals, never to nothing; OCPP 2.1 has six."""
+    value = _at(document, _parts(finding.pointer))
+    if not isinstance(value, Decimal) or abs(value) >= 10**20:
+        return None
+    places = Decimal(1).scaleb(-6 if "tariffId" in document else -4)
+    rounded = value.quantize(places, ROUND_HALF_UP)
+    if rounded == value:
+        plain = value.normalize()
+        rounded = plain if plain.as_tuple().exponent < -2 else value.quantize(Decimal("0.01"))  # type: ignore[operator]
+    return None if not rounded and value else _write(document, finding, rounded)
+
+
+def _drop_item(document: Document, finding: Finding) -> str | None:
+    """A component or an element that is never reached; an element left empty goes with it."""
+    parts = _parts(finding.pointer)
+    holder = _at(document, parts[:-1])
+    if not isinstance(holder, list) or not parts[-1].isdecimal() or int(parts[-1]) >= len(holder):
+        return None
+    if len(holder) == 1 and len(parts) > 2:
+        return _drop_item(document, finding._replace(pointer="/" + "/".join(parts[:-2])))
+    del holder[int(parts[-1])]
+    return "removed: it was never reached."
+
+
+def _no_step(document: Document, finding: Finding) -> str | None:
+    return _write(document, finding, 1)
+
+
+def _no_times(document: Document, finding: Finding) -> str | None:
+    holder, _ = _place(document, finding)
+    if not isinstance(holder, dict):
+        return None
+    holder.pop("start_time", None)
+    holder.pop("end_time", None)
+    return "start_time and end_time removed: the whole day was meant."
+
+
+def _swap(holder: object, one: str, other: str) -> str | None:
+    if not isinstance(holder, dict) or holder.get(one) is None or holder.get(other) is None:
+        return None
+    holder[one], holder[other] = holder[other], holder[one]
+    return f"{one} and {other} swapped."
+
+
+def _swap_bounds(document: Document, finding: Finding) -> str | None:
+    """Lower and upper bound, where swapping puts them in order."""
+    holder, high = _place(document, finding)
+    pairs = {"end_date": "start_date", "validToDate": "validFromDate"}
+    low = pairs.get(high) or str(high).replace("max", "min", 1)
+    if not isinstance(holder, dict):
+        return None
+    below, above = (values.number(holder.get(name)) for name in (low, high))
+    if high not in pairs and (below is None or above is None or above.value <= 0):
+        return None
+    return None if holder.get(low) == holder.get(high) else _swap(holder, low, str(high))
+
+
+def _swap_limits(document: Document, finding: Finding) -> str | None:
+    ocpp = finding.pointer == "/maxCost"
+    names = ("minCost", "maxCost") if ocpp else ("min_price", "max_price")
+    return _swap(document, *names)
+
+
+def _swap_dates(document: Document, finding: Finding) -> str | None:
+    return _swap(document, "start_date_time", "end_date_time") if finding.pointer else None
+
+
+def _swap_taxes(document: Document, finding: Finding) -> str | None:
+    holder = _at(document, _parts(finding.pointer))
+    for one, other in (("excl_vat", "incl_vat"), ("before_taxes", "after_taxes")):
+        if done := _swap(holder, one, other):
+            return done
+    return None
+
+
+def _percent(document: Document, finding: Finding) -> str | None:
+    read = values.number(_at(document, _parts(finding.pointer)))
+    meant = None if read is None else likely_percent(Fraction(read.value))
+    if meant is None:
+        return None
+    number = Decimal(meant.numerator) / Decimal(meant.denominator)
+    whole = number == int(number)
+    return _write(document, finding, int(number) if whole else number.normalize())
+
+
+def _fallback_last(document: Document, finding: Finding) -> str | None:
+    """The component in an element of its own at the end; the whole element where it is alone."""
+    parts = _parts(finding.pointer)
+    elements = document.get("elements")
+    if len(parts) != 4 or not isinstance(elements, list):
+        return None
+    element = elements[int(parts[1])]
+    component = element["price_components"].pop(int(parts[3]))
+    rest = {name: value for name, value in element.items() if name != "price_components"}
+    if not element["price_components"]:
+        del elements[int(parts[1])]
+    elements.append({**rest, "price_components": [component]})
+    return "moved to an element of its own at the end."
+
+
+REPAIRS: Final[Mapping[str, Repair]] = {
+    "not_a_list": Repair(KEEPS, _wrap, 0),
+    "null_field": Repair(KEEPS, _remove, 0),
+    "letter_case": Repair(KEEPS, _write_likely),
+    "number_as_text": Repair(KEEPS, _write_number),
+    "decimal_comma": Repair(KEEPS, _write_number),
+    "sloppy_time": Repair(KEEPS, _write_instant),
+    "sloppy_date": Repair(KEEPS, _write_likely),
+    "no_zone": Repair(KEEPS, _write_instant),
+    "text_expected": Repair(KEEPS, _write_text),
+    "bad_value": Repair(KEEPS, _write_likely),
+    "unknown_field": Repair(KEEPS, _rename),
+    "unknown_dimension": Repair(KEEPS, _write_likely),
+    "missing_field": Repair(KEEPS, _default_step),
+    "excessive_precision": Repair(KEEPS, _round),
+    "empty_list": Repair(KEEPS, _remove),
+    "empty_limit": Repair(KEEPS, _remove),
+    "equal_times": Repair(KEEPS, _no_times),
+    "zero_bound": Repair(KEEPS, _remove),
+    "step_never_bites": Repair(KEEPS, _no_step),
+    "contradicting_restrictions": Repair(CHANGES, _swap_bounds, 2, once=True),
+    "contradicting_limits": Repair(CHANGES, _swap_limits, 2, once=True),
+    "contradicting_dates": Repair(CHANGES, _swap_dates, 2, once=True),
+    "limit_taxes_negative": Repair(CHANGES, _swap_taxes, 2, once=True),
+    "implausible_vat": Repair(CHANGES, _percent, 2, once=True),
+    "fallback_first": Repair(CHANGES, _fallback_last, 3),
+    "duplicate_component": Repair(PROVED, _drop_item, 4),
+    "element_never_reached": Repair(PROVED, _drop_item, 4),
+    "component_never_reached": Repair(PROVED, _drop_item, 4),
+}

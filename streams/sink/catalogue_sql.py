@@ -1,0 +1,59 @@
+"""What is published of the catalogue, in SQL: for the worker, the loader and, alike, the views.
+
+A load writes its rows at a revision of its own, then that revision's row in
+`catalogue_revisions`; until then readers do not look at them. A row there of 1970 is a load that
+goes on or was given up, not a publication. A store from before these rows existed has all it
+holds published. FINAL would show rows of a load that goes on: the newest row a key is taken from
+those already published.
+"""
+
+from __future__ import annotations
+
+PUBLISHED = """
+SELECT if(published > 0, published, (
+    SELECT max(revision) FROM (
+        SELECT revision FROM stations UNION ALL SELECT revision FROM tariffs
+    ) WHERE claimed = 0 OR revision < claimed
+)) FROM (
+    SELECT maxIf(revision, published_at >= '1971-01-01') AS published, min(revision) AS claimed
+    FROM catalogue_revisions
+)
+"""
+"""One number: the newest published revision, 0 where there is none."""
+
+_FROM = "toUnixTimestamp64Milli(valid_from) AS from_ms"
+_SITE = "time_zone, rated_power_w, tariff_id, location_id, connectors"
+_CONDITIONS = "priority, tariff_id, free, stations, areas, driver_group, company_id, partner_id"
+
+CATALOGUE: dict[str, tuple[str, str]] = {
+    "stations": (
+        "tenant, station_id, valid_from",
+        f"{_FROM}, name, area, city, region, country, latitude, longitude, {_SITE}",
+    ),
+    "tariffs": ("tenant, tariff_id, valid_from", f"{_FROM}, ocpi_json"),
+    "drivers": (
+        "tenant, driver_key, valid_from",
+        f"{_FROM}, driver_id, name, company_id, groups, partner_id",
+    ),
+    "companies": ("tenant, company_id, valid_from", f"{_FROM}, name, company_json"),
+    "plans": ("tenant, plan_id, valid_from", f"{_FROM}, name, plan_json"),
+    "subscriptions": (
+        "tenant, driver_id, plan_id, starts_at",
+        "toUnixTimestamp64Milli(starts_at) AS from_ms, toUnixTimestamp64Milli(ends_at) AS until_ms",
+    ),
+    "assignments": (
+        "tenant, assignment_id, valid_from",
+        f"{_FROM}, toUnixTimestamp64Milli(valid_until) AS until_ms, {_CONDITIONS}",
+    ),
+}
+"""Table to its key (tenant first, an instant last) and the other columns that are read."""
+
+
+def newest_rows(table: str, revision: int) -> str:
+    """A SELECT of the newest row of each key up to a revision, deleted ones too."""
+    key, columns = CATALOGUE[table]
+    names = key.rpartition(", ")[0]
+    return (
+        f"SELECT {names}, {columns}, revision, deleted FROM {table}"  # noqa: S608 - names of ours
+        f" WHERE revision <= {revision} ORDER BY {key}, revision DESC LIMIT 1 BY {key}"
+    )
