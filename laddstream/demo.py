@@ -97,7 +97,7 @@ def fresh_stack(settings: Settings) -> Iterator[None]:
 def load_catalogue(settings: Settings, simulation: Simulation) -> None:
     """The fleet's stations and tariffs become known."""
     path = settings.home_dir / "fleet.json"
-    path.write_bytes(msgspec.json.encode(master_data(simulation.fleet)))
+    path.write_bytes(msgspec.json.encode(master_data(simulation.fleet, simulation.spec.start)))
     load(read([path], settings.tenant), address_of(settings), settings.clickhouse.database)
 
 

@@ -76,7 +76,7 @@ def price_documents(tariffs: object | None, session: object, tz: ZoneInfo | None
     reading = _read(session, tz)
     found = reading.session
     if found is None:
-        raise _refusal("The session cannot be read", reading.findings)
+        raise _refusal("The session cannot be read", reading.findings, "mend it")
     documents = list(found.tariffs) if tariffs is None else tariffs_in(tariffs)
     if not documents:
         raise UserError(
@@ -114,16 +114,17 @@ def _read(document: object, tz: ZoneInfo | None) -> SessionReading:
     return read_session(items[0], tz)
 
 
-def _refusal(what: str, findings: Iterable[Finding]) -> UserError:
+def _refusal(what: str, findings: Iterable[Finding], advice: str) -> UserError:
     errors = [finding for finding in findings if finding.severity == ERROR]
-    first = errors[0]
-    more = f" ({len(errors) - 1} more like it)" if len(errors) > 1 else ""
-    return UserError(f"{what}: {first.message} See {first.pointer or 'the whole of it'}{more}.")
+    place = f" (at {errors[0].pointer})" if errors[0].pointer else ""
+    more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
+    return UserError(f"{what}: {errors[0].message.rstrip('.')}{place}{more}; {advice}.")
 
 
 def _sound(reading: TariffReading) -> Tariff:
     if reading.tariff is None:
-        raise _refusal("The tariff cannot be read", reading.findings)
+        advice = "laddstream tariff lint lists all that is wrong"
+        raise _refusal("The tariff cannot be read", reading.findings, advice)
     return reading.tariff
 
 
@@ -136,8 +137,8 @@ def _choose(
     wanted = {part.tariff_id for part in session.parts if part.tariff_id}
     unknown = sorted(wanted - {_id(document) for document in documents})
     if unknown:
-        text = f"The periods name tariff {', '.join(unknown)}, which was not given."
-        notes.append(Finding("tariff_id_differs", "/charging_periods", text))
+        text = f"The session names tariff {', '.join(unknown)}, which was not given."
+        notes.append(Finding("tariff_id_differs", "", text))
     if len(set(picked)) == 1:
         whole = TariffPart(session.parts[0].tariff_id, session.usage)
         return [(whole, read_tariff(documents[picked[0]]))]

@@ -64,10 +64,10 @@ def read_ours(document: Mapping[str, Any], tz: ZoneInfo | None = None) -> Sessio
     billable = row.get("status") != "invalid"
     if not billable:
         notes.warn("session_invalid", ("status",), "A session of status invalid is never billed.")
-    part = TariffPart("", usage)
-    return SessionReading(
-        SessionDocument(usage, (part,), (), "", billable=billable), tuple(notes.found)
-    )
+    part = TariffPart(str(row.get("tariff_id") or ""), usage)
+    currency = str(row.get("currency") or "")
+    session = SessionDocument(usage, (part,), (), currency, billable=billable)
+    return SessionReading(session, tuple(notes.found))
 
 
 def _derived(
@@ -93,7 +93,7 @@ def _events(document: Mapping[str, Any], notes: Notes) -> set[CoreEvent]:
             continue
         try:
             found.add(core_event(_stored(raw)))
-        except (ValueError, TypeError, KeyError, msgspec.DecodeError):
+        except (ValueError, TypeError, AttributeError, msgspec.MsgspecError):
             text = "This event cannot be read: the meter curve or the totals are taken instead."
             notes.warn("bad_event", ("events", i), text)
             return set()
@@ -103,7 +103,10 @@ def _events(document: Mapping[str, Any], notes: Notes) -> set[CoreEvent]:
 def _stored(raw: Mapping[str, Any]) -> dict[str, Any]:
     """An event as `mart.events` shows it, as the sink gives it back."""
     out: dict[str, Any] = dict.fromkeys(READ_COLUMNS)
-    out.update({name: raw.get(name) for name in ("type", "seq_no", "connector_id", "evse_id")})
+    numbers = {name: raw.get(name) for name in ("seq_no", "connector_id", "evse_id")}
+    if not all(value is None or type(value) is int for value in numbers.values()):
+        raise ValueError("number")
+    out.update(numbers, type=raw["type"])
     out.update({name: str(raw.get(name) or "") for name in _TEXTS})
     read = values.instant(raw.get("timestamp"))
     if read is None:

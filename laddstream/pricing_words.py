@@ -15,7 +15,6 @@ from schemas.units import iso_ms
 from streams.core.ocpi.findings import Finding
 from streams.core.pricing.model import (
     ENERGY,
-    FLAT,
     NO_RESTRICTIONS,
     PARKING_TIME,
     TIME,
@@ -70,10 +69,11 @@ _SWEDISH_NOTES: Final = {
     "unordered_periods": "Laddperioderna stod inte i tidsordning: de har sorterats.",
     "energy_in_wh": "ENERGY-volymerna läses som Wh: de är tusen gånger sessionens kWh.",
     "energy_differs": "Volymernas energi är en annan än sessionens summa: volymerna gäller.",
+    "energy_not_stated": "Ingen laddperiod anger energi: ingen debiteras.",
     "volume_exceeds_time": "Tidsvolymerna är längre än tidsstämplarna: volymerna gäller.",
     "no_charging_periods": "Det finns inga laddperioder: energi och tid är summorna.",
     "coordinates_swapped": "Latitud och longitud ser ut att vara förväxlade.",
-    "tariff_id_differs": "Laddperioderna nämner en annan tariff än den som gavs.",
+    "tariff_id_differs": "Sessionen nämner en annan tariff än den som gavs.",
     "unknown_dimension": "{0} är ingen känd dimension och räknas inte.",
     "unknown_field": "{0} är inget känt fält och läses inte.",
     "sloppy_time": "{0} är slarvigt skriven men har lästs.",

@@ -26,6 +26,7 @@ _PIECES = re.compile(
     re.DOTALL,
 )
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+_MOST_LEVELS = 64
 _MAX_BYTES = 16 * 1024 * 1024
 
 
@@ -88,11 +89,31 @@ def _strict(text: str, findings: list[Finding]) -> Any:  # noqa: ANN401 - any JS
         raise
     except (ValueError, ArithmeticError) as error:  # an integer of thousands of digits
         raise json.JSONDecodeError("a number without end", text, 0) from error
+    _check(document, text)
     findings += [
         Finding("duplicate_key", "", f'The field "{name}" stands twice; the last one counts.')
         for name in sorted(twice)
     ]
     return document
+
+
+def _check(document: Any, text: str) -> None:  # noqa: ANN401 - any JSON there is
+    """Refuse what later steps could not walk through or write out again."""
+    level = [document]
+    for _ in range(_MOST_LEVELS):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, dict | list)
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+    if level:
+        raise json.JSONDecodeError("nested too deeply", text, 0)
+    if "\\ud" in text.lower():
+        try:
+            json.dumps(document, ensure_ascii=False, default=str).encode()
+        except UnicodeEncodeError as error:
+            raise json.JSONDecodeError("half a character", text, 0) from error
 
 
 def _no_number(word: str) -> NoReturn:

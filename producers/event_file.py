@@ -1,4 +1,5 @@
-"""Files of events that exist already: one Kafka value a line, published untouched.
+"""Files of events that exist already: one Kafka value a line, published untouched but for
+card numbers, which are starred.
 
 Nothing is judged here. What a line holds is for the worker to accept or to set aside, so
 that a damaged line ends as a dead letter with its reason, and not in a message on a screen.
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from schemas.card_fields import mask_value
 from schemas.errors import UserError
 from schemas.topics import event_key
 
@@ -67,6 +69,7 @@ def read_event_file(path: Path) -> Iterator[Line]:
         if number == 1:
             value = value.removeprefix(_BOM)
         if value.strip():
+            value, _ = mask_value(value)
             yield Line(number, value, key_of_value(value))
 
 

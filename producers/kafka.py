@@ -19,6 +19,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from schemas import wire
+from schemas.card_fields import mask_event
 from schemas.errors import UnavailableError
 from schemas.topics import MAX_RECORD_BYTES
 
@@ -118,7 +119,8 @@ class EventProducer:
             )
 
     def send(self, event: wire.WireEvent) -> None:
-        """Queue one event under its station's key. Raises as `send_raw`."""
+        """Queue one event under its station's key, without card numbers. Raises as `send_raw`."""
+        mask_event(event)
         self.send_raw(wire.key_of(event), wire.encode(event))
 
     def send_raw(

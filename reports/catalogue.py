@@ -28,7 +28,7 @@ QUERIES = Path(__file__).resolve().parent.parent / "sql" / "queries"
 
 FILTERS = (
     "tenant", "station", "connector", "area", "region", "city", "country", "driver", "company",
-    "tariff", "plan", "payer", "method", "currency", "reason", "kind",
+    "tariff", "plan", "payer", "method", "currency", "reason", "kind", "psp",
 )  # fmt: skip
 """What --where knows; each is bound as an array of texts, never written into a statement.
 A report takes those that its statement has a parameter for."""

@@ -264,7 +264,6 @@ def _header(name: str) -> str:
         "amount_excl_vat": "excl.\nVAT",
         "amount_vat": "VAT",
         "set_aside_incl_vat": "set aside\nincl. VAT",
-        "not_counted_kwh": "not counted\nkWh",
         "energy_kwh": "kWh",
         "set_aside": "set\naside",
         "session_id": "session id",

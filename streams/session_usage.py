@@ -8,13 +8,15 @@ no length: what came before the start at the start, a jump at its instant, the r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from streams.core.facts import Facts
 from streams.core.pricing.usage import Flow, Usage
-from streams.core.timeline import CHARGING, IDLE, overlap_ms
+from streams.core.timeline import CHARGING, IDLE, Span
 
 Steps = list[tuple[int, int]]
 """(from epoch ms, value): holds until the next one."""
@@ -41,7 +43,7 @@ def usage_of_facts(facts: Facts, zone: ZoneInfo) -> Usage:
         energy_mwh=facts.energy_mwh or 0,
         charging_ms=facts.charging_ms,
         parking_ms=facts.idle_ms,
-        flows=lambda: _flows(facts, start, max(start, facts.until_ms)),
+        flows=cache(lambda: _flows(facts, start, max(start, facts.until_ms))),
         zone=zone,
     )
 
@@ -117,6 +119,8 @@ def _energies(facts: Facts, start: int, end: int) -> tuple[list[_Even], dict[int
     """Even flows inside the session, in order, and energy at one instant before its end."""
     evens: list[_Even] = []
     jumps: dict[int, int] = {}
+    charging = [s for s in facts.spans if s.state == CHARGING] if facts.by_state else []
+    first = 0
     for (t0, e0), (t1, e1) in pairwise(facts.curve):
         if t0 >= end:
             break
@@ -127,9 +131,10 @@ def _energies(facts: Facts, start: int, end: int) -> tuple[list[_Even], dict[int
             at = max(t0, start)
             jumps[at] = jumps.get(at, 0) + energy
             continue
-        charged = overlap_ms(facts.spans, CHARGING, t0, t1) if facts.by_state else 0
-        if charged > 0:
-            evens.extend(_while_charging(facts, t0, t1, energy, charged))
+        while first < len(charging) and charging[first].end <= t0:
+            first += 1
+        if first < len(charging) and charging[first].start < t1:
+            evens.extend(_while_charging(charging, first, t0, t1, energy))
             continue
         width = t1 - t0
         early = energy * (start - t0) // width if t0 < start else 0
@@ -140,12 +145,16 @@ def _energies(facts: Facts, start: int, end: int) -> tuple[list[_Even], dict[int
     return evens, jumps
 
 
-def _while_charging(facts: Facts, t0: int, t1: int, energy: int, charged: int) -> list[_Even]:
-    out = []
+def _while_charging(
+    charging: Sequence[Span], first: int, t0: int, t1: int, energy: int
+) -> list[_Even]:
+    """The energy between two readings over the charging time between them."""
+    parts: list[tuple[int, int, int]] = []
     offset = 0
-    for span in facts.spans:
-        begin, end = max(span.start, t0), min(span.end, t1)
-        if span.state == CHARGING and begin < end:
-            out.append(_Even(begin, end, (energy, charged, offset)))
-            offset += end - begin
-    return out
+    for i in range(first, len(charging)):
+        begin, end = max(charging[i].start, t0), min(charging[i].end, t1)
+        if begin >= end:
+            break
+        parts.append((begin, end, offset))
+        offset += end - begin
+    return [_Even(begin, end, (energy, offset, before)) for begin, end, before in parts]

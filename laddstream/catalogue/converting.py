@@ -8,6 +8,7 @@ from typing import Any
 
 from laddstream.catalogue.documents import CSV, Document, Fault, Steps
 from laddstream.catalogue.places import zone_at
+from streams.core.ocpi.values import number
 
 
 @dataclass(slots=True)
@@ -46,7 +47,9 @@ def settle_zone(raw: Raw, source: Source) -> None:
     if fields.get("time_zone"):
         return
     country = str(fields.get("country", ""))
-    zone = zone_at(country, fields.get("latitude"), fields.get("longitude")) or source.zone
+    latitude, longitude = number(fields.get("latitude")), number(fields.get("longitude"))
+    place = (latitude and latitude.value, longitude and longitude.value)
+    zone = zone_at(country, *place) or source.zone
     if zone:
         fields["time_zone"] = zone
     else:

@@ -37,9 +37,8 @@ def station(
     address = poi.get("AddressInfo") or {}
     countries, standards = _reference(document.path.with_name("reference.json"))
     number = poi.get("ID")
-    country = (address.get("Country") or {}).get("ISOCode") or countries.get(
-        address.get("CountryID"), ""
-    )
+    country = (address.get("Country") or {}).get("ISOCode")
+    country = country or countries.get(address.get("CountryID") or 0, "")
     town = _text(address.get("Town"))
     connectors = list(_connectors(poi.get("Connections") or [], standards))
     powers = [one["power_w"] for one in connectors if "power_w" in one]

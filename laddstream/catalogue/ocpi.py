@@ -23,6 +23,8 @@ def stations(
     document: Document, location: Mapping[str, Any], steps: Steps, source: Source, notes: list[str]
 ) -> Iterator[Raw]:
     """A station for each EVSE of a Location; one that was removed ends there."""
+    if not location.get("evses"):
+        notes.append(f"location {location.get('id', '')} has no EVSE: no station of it is known")
     for i, evse in enumerate(location.get("evses") or ()):
         if not isinstance(evse, Mapping):
             continue
@@ -57,7 +59,8 @@ def _columns(evse: Steps) -> dict[str, Steps]:
 def _station(
     location: Mapping[str, Any], evse: Mapping[str, Any], uid: str, notes: list[str]
 ) -> dict[str, Any]:
-    connectors, tariffs = [], []
+    connectors: list[dict[str, Any]] = []
+    tariffs: list[Any] = []
     for one in evse.get("connectors") or ():
         if isinstance(one, Mapping):
             tariffs += one.get("tariff_ids") or [each for each in [one.get("tariff_id")] if each]
@@ -109,7 +112,7 @@ def _connector(one: Mapping[str, Any], evse: Mapping[str, Any]) -> dict[str, Any
 def driver(
     document: Document, token: Mapping[str, Any], steps: Steps, source: Source
 ) -> Iterator[Raw]:
-    """The driver behind a token; one that is not valid (any longer) ends."""
+    """The driver behind a token."""
     contract = token.get("contract_id") or token.get("auth_id") or token.get("uid") or ""
     fields: dict[str, Any] = {"driver_id": contract, "tokens": [token.get("uid", "")]}
     columns: dict[str, Steps] = {

@@ -14,6 +14,7 @@ from schemas.errors import Rejection
 from schemas.topics import event_key
 from streams.chunk import TopicPartition
 from streams.decode import DeadValue
+from streams.operation_rows import dlq_headers, masked_letter
 
 _STRIDE = 1000
 
@@ -57,8 +58,9 @@ def import_logs(
                 if outcome.rejected is not None and len(rejected) < view.SHOWN:
                     rejected.append((path.name, outcome, outcome.rejected))
                 if producer is not None:
-                    _publish(producer, outcome, path.name, dead_letter_topic, options.tenant)
-                    dead.extend(_dead(outcome, path.name, options.tenant))
+                    letters = list(_dead(outcome, path.name, options.tenant))
+                    _publish(producer, outcome, letters, dead_letter_topic)
+                    dead.extend(letters)
                 if summary.frames % _STRIDE == 0:
                     advance(_STRIDE)
     delivery = Delivery() if producer is None else producer.flush()
@@ -77,33 +79,21 @@ def _dead(
 ) -> Iterator[tuple[TopicPartition, DeadValue]]:
     if outcome.rejected is not None:
         key = event_key(tenant, outcome.station) if outcome.station else b""
-        yield (
-            TopicPartition(f"file:{file}", -1),
-            DeadValue(outcome.line, -1, outcome.raw, key, outcome.rejected),
-        )
+        dead = DeadValue(outcome.line, -1, outcome.raw, key, outcome.rejected)
+        yield TopicPartition(f"file:{file}", -1), masked_letter(dead)
 
 
 def _publish(
-    producer: EventProducer, outcome: LineOutcome, file: str, dead_letter_topic: str, tenant: str
+    producer: EventProducer,
+    outcome: LineOutcome,
+    letters: Sequence[tuple[TopicPartition, DeadValue]],
+    dead_letter_topic: str,
 ) -> None:
     for event in outcome.events:
         producer.send(event)
-    if outcome.rejected is None:
-        return
-    producer.send_raw(
-        event_key(tenant, outcome.station) if outcome.station else b"",
-        outcome.raw,
-        {
-            "reason": outcome.rejected.reason.value,
-            "detail": outcome.rejected.detail,
-            "field": outcome.rejected.field,
-            "source_topic": f"file:{file}",
-            "source_partition": "-1",
-            "source_offset": str(outcome.line),
-            "source_index": "-1",
-        },
-        topic=dead_letter_topic,
-    )
+    for tp, dead in letters:
+        headers = {name: value.decode() for name, value in dlq_headers(tp, dead)}
+        producer.send_raw(dead.key or b"", dead.raw, headers, topic=dead_letter_topic)
 
 
 def _print(

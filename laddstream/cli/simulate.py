@@ -93,7 +93,12 @@ def simulate(
     pace = _speed(speed)
     simulation = Simulation(spec)
     if catalogue is not None:
-        _write(catalogue, msgspec.json.format(msgspec.json.encode(master_data(simulation.fleet))))
+        _write(
+            catalogue,
+            msgspec.json.format(
+                msgspec.json.encode(master_data(simulation.fleet, simulation.spec.start))
+            ),
+        )
     destination = str(out) if out else settings.kafka.events_topic
     try:
         with _outlet(settings, out) as (send, failed):

@@ -130,7 +130,9 @@ def lint_file(
     found = [*forgiven, *left]
     if as_json:
         answer: dict[str, Any] = {"findings": [f._asdict() for f in found]}
-        typer.echo(dump_json(answer | ({"fixed": did, "document": document} if fix else {})), nl=False)
+        typer.echo(
+            dump_json(answer | ({"fixed": did, "document": document} if fix else {})), nl=False
+        )
     else:
         _say(file, found, did, fix=fix)
         if fix and out is None:

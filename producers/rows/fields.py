@@ -9,7 +9,14 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from producers.rows.columns import Getter, Header, Paths, column_missing
-from producers.rows.mapping import Cell, DurationCell, EnergyCell, Mapping, NumberCell
+from producers.rows.mapping import (
+    Cell,
+    DurationCell,
+    EnergyCell,
+    FileMapping,
+    NumberCell,
+    Skip,
+)
 from producers.rows.numbers import HMS, duration_ms, energy_wh, parse_hms, parse_number, plain_text
 from producers.rows.times import parse_moment
 from schemas.units import MAX_WH
@@ -109,7 +116,7 @@ class Bound:
             )
         return text
 
-    def number(self, cells: object, mapping: Mapping) -> Decimal | None:
+    def number(self, cells: object, mapping: FileMapping) -> Decimal | None:
         """The number, None where a part of it is missing."""
         cell = self.cell
         decimal, thousands = mapping.decimal, mapping.thousands
@@ -123,7 +130,7 @@ class Bound:
             raise CellError(self.label, str(error)) from error
         return None if number is None or less is None else number - less
 
-    def energy_wh(self, cells: object, mapping: Mapping) -> int | None:
+    def energy_wh(self, cells: object, mapping: FileMapping) -> int | None:
         """Whole watt-hours."""
         number = self.number(cells, mapping)
         cell = self.cell
@@ -134,7 +141,7 @@ class Bound:
             raise CellError(self.label, f"{number} {cell.unit} is beyond any meter")
         return energy
 
-    def duration_ms(self, cells: object, mapping: Mapping) -> int | None:
+    def duration_ms(self, cells: object, mapping: FileMapping) -> int | None:
         """Whole milliseconds."""
         cell = self.cell
         if not isinstance(cell, DurationCell):
@@ -148,7 +155,7 @@ class Bound:
         except ValueError as error:
             raise CellError(self.label, str(error)) from error
 
-    def count(self, cells: object, mapping: Mapping) -> int | None:
+    def count(self, cells: object, mapping: FileMapping) -> int | None:
         """A whole number from 0 to 2^31 - 1."""
         number = self.number(cells, mapping)
         if number is None:
@@ -181,7 +188,9 @@ OWN = frozenset({"@evse", "@connector", "@start", "@end", "@energy", "@user", "@
 """What a transaction id may be made of beside columns: values read from the row."""
 
 
-def bind(key: str, cell: Cell | None, columns: Header | Paths, mapping: Mapping) -> Bound | None:
+def bind(
+    key: str, cell: Cell | None, columns: Header | Paths, mapping: FileMapping
+) -> Bound | None:
     """A field bound to a file's columns; None where it is not mapped, or optional and
     absent without a default.
 
@@ -202,3 +211,23 @@ def bind(key: str, cell: Cell | None, columns: Header | Paths, mapping: Mapping)
         minus = Bound(f"{key}.minus", NumberCell(column=cell.minus), getters[-1:], nulls)
         return Bound(key, cell, getters[:-1], nulls, minus)
     return Bound(key, cell, getters, nulls)
+
+
+def holds(skip: Skip, bound: Bound, cells: object, mapping: FileMapping) -> bool:
+    """Whether all conditions of a rule for leaving rows out hold."""
+    text = bound.text(cells)
+    if skip.missing is not None and skip.missing != (text is None):
+        return False
+    allowed = [*(skip.one_of or ()), *([] if skip.equals is None else [skip.equals])]
+    if allowed and (text or "").casefold() not in {each.casefold() for each in allowed}:
+        return False
+    if skip.matches is not None and not re.search(skip.matches, text or ""):
+        return False
+    if skip.below is None and skip.above is None:
+        return True
+    number = bound.number(cells, mapping) if text is not None else None
+    if number is None:
+        return False
+    return (skip.below is None or number < skip.below) and (
+        skip.above is None or number > skip.above
+    )

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -187,8 +187,8 @@ NumberField = Annotated[NumberCell, BeforeValidator(_short)]
 EnergyField = Annotated[EnergyCell, BeforeValidator(_short)]
 
 
-class Mapping(_Model):
-    """A whole mapping file. Units and zones are stated here, never guessed."""
+class FileMapping(_Model):
+    """What every mapping file may say about the file it is for."""
 
     name: str
     description: str = ""
@@ -198,10 +198,21 @@ class Mapping(_Model):
     decimal: Sign = "."
     thousands: Sign | None = None
     null: tuple[str, ...] = NULLS
-    repairs: tuple[Repair, ...] = ()
     aliases: dict[str, tuple[str, ...]] = {}
     source: Source = Source()
+    skip: tuple[Skip, ...] = ()
 
+    def zoneless(self, cell: TimeCell | None) -> bool:
+        """Whether a time would be read whose zone nobody says."""
+        if cell is None or cell.zone or self.zone or self.zone_column:
+            return False
+        return any(not _is_aware(text) for text in cell.formats or self.formats)
+
+
+class Mapping(FileMapping):
+    """A whole mapping file of sessions. Units and zones are stated here, never guessed."""
+
+    repairs: tuple[Repair, ...] = ()
     station: TextField
     connector: TextField | None = None
     evse: TextField | None = None
@@ -217,22 +228,23 @@ class Mapping(_Model):
     energy: EnergyField | None = None
     paid: NumberField | None = None
     currency: TextField | None = None
-    skip: tuple[Skip, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.paid is not None and self.currency is None:
             raise ValueError('paid needs a currency, for example currency = {value = "EUR"}')
         for name in ("start", "end", "charging_start", "charging_end"):
-            cell: TimeCell | None = getattr(self, name)
-            if cell is None or cell.zone or self.zone or self.zone_column:
-                continue
-            if any(not _is_aware(text) for text in cell.formats or self.formats):
-                raise ValueError(
-                    f'{name} has no time zone: say zone = "Europe/London" (or zone_column), '
-                    "unless every format carries %z or is epoch_s or epoch_ms"
-                )
+            if self.zoneless(getattr(self, name)):
+                raise ValueError(no_zone(name))
         return self
+
+
+def no_zone(name: str) -> str:
+    """The sentence for a time without zone."""
+    return (
+        f'{name} has no time zone: say zone = "Europe/London" (or zone_column), '
+        "unless every format carries %z or is epoch_s or epoch_ms"
+    )
 
 
 def _is_aware(time_format: str) -> bool:
@@ -244,51 +256,58 @@ def _choose(key: str, text: str, allowed: Iterable[str]) -> None:
         raise ValueError(f"{key} {text!r} is not one of {', '.join(allowed)}")
 
 
+M = TypeVar("M", bound=FileMapping)
+
+
 def load_mapping(name: str) -> Mapping:
-    """The mapping in the file `name`, or the shipped one of that name.
+    """The mapping of sessions in the file `name`, or the shipped one of that name.
 
     Raises MappingError naming the key at fault and, where there is one, the likely key.
     """
+    return load(name, Mapping, SHIPPED, "docs/import.md")
+
+
+def load(name: str, model: type[M], shipped: Path, manual: str) -> M:
+    """A mapping of any kind; see `load_mapping`."""
     path = Path(name)
     if not path.is_file():
-        path = SHIPPED / f"{path.stem}.toml"
+        path = shipped / f"{path.stem}.toml"
     if not path.is_file():
-        known = sorted(file.stem for file in SHIPPED.glob("*.toml"))
+        known = sorted(file.stem for file in shipped.glob("*.toml"))
         raise MappingError(
             f"There is no mapping file {name!r}{suggest(name, known)}. "
-            f"Shipped mappings: {', '.join(known)}; docs/import.md says how to write one."
+            f"Shipped mappings: {', '.join(known)}; {manual} says how to write one."
         )
     try:
-        return Mapping.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MappingError(f"Mapping {name!r} is not TOML: {error}.") from error
     except ValidationError as error:
-        problems = "; ".join(_problem(dict(item)) for item in error.errors())
+        problems = "; ".join(_problem(model, dict(item)) for item in error.errors())
         raise MappingError(f"Mapping {name!r}: {problems}.") from error
 
 
-def _problem(item: dict[str, Any]) -> str:
+def _problem(model: type[FileMapping], item: dict[str, Any]) -> str:
     path = [str(part) for part in item["loc"]]
     where = ".".join(path) or "the file"
     if item["type"] == "extra_forbidden":
-        owner = _model_at(path[:-1])
+        owner = _model_at(model, path[:-1])
         return f"{where} is no key of a mapping{suggest(path[-1], list(owner.model_fields))}"
     if item["type"] == "missing":
         return f"{where} is missing"
     return f"{where}: {str(item['msg']).removeprefix('Value error, ')}"
 
 
-def _model_at(path: list[str]) -> type[BaseModel]:
+def _model_at(model: type[BaseModel], path: list[str]) -> type[BaseModel]:
     """The model whose key was misspelt."""
-    if not path:
-        return Mapping
-    fixed: dict[str, type[BaseModel]] = {"source": Source, "skip": Skip, "energy": EnergyCell}
-    timed = {"start", "end", "charging_start", "charging_end"}
-    if path[0] in timed:
-        return TimeCell
-    if path[0].endswith("duration"):
-        return DurationCell
-    return fixed.get(path[0], NumberCell if path[0] == "paid" else Cell)
+    if not path or path[0] not in model.model_fields:
+        return model
+    kinds = [model.model_fields[path[0]].annotation]
+    for kind in kinds:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+        kinds += get_args(kind)
+    return model
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

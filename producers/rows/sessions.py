@@ -9,8 +9,8 @@ from datetime import timedelta, tzinfo
 from typing import TypeVar
 
 from producers.rows.columns import Header, Paths
-from producers.rows.fields import OWN, Bound, CellError, bind
-from producers.rows.mapping import Cell, Mapping, Repair, Skip, TimeCell, check_formats
+from producers.rows.fields import OWN, Bound, CellError, bind, holds
+from producers.rows.mapping import Cell, Mapping, Repair, TimeCell, check_formats
 from producers.rows.numbers import plain_text
 from producers.rows.tables import Fault, Record
 from producers.rows.times import parse_zone, swap_day_and_month, to_utc, within_calendar
@@ -124,7 +124,7 @@ class RowReader:
         """The session of a record, or why there is none."""
         try:
             for skip, bound in self._skips:
-                if self._holds(skip, bound, record.cells) != skip.negate:
+                if holds(skip, bound, record.cells, self._mapping) != skip.negate:
                     return Skipped(skip.reason)
             return self._session(record.cells)
         except CellError as fault:
@@ -263,24 +263,6 @@ class RowReader:
         }
         parts = [own[name] if name in OWN else next(columns) for name in bound.cell.names]
         return self._required(bound.checked(bound.finish(parts)), "transaction")
-
-    def _holds(self, skip: Skip, bound: Bound, cells: object) -> bool:
-        text = bound.text(cells)
-        if skip.missing is not None and skip.missing != (text is None):
-            return False
-        allowed = [*(skip.one_of or ()), *([] if skip.equals is None else [skip.equals])]
-        if allowed and (text or "").casefold() not in {each.casefold() for each in allowed}:
-            return False
-        if skip.matches is not None and not re.search(skip.matches, text or ""):
-            return False
-        if skip.below is None and skip.above is None:
-            return True
-        number = bound.number(cells, self._mapping) if text is not None else None
-        if number is None:
-            return False
-        return (skip.below is None or number < skip.below) and (
-            skip.above is None or number > skip.above
-        )
 
 
 def _own_parts(mapping: Mapping) -> Sequence[str]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from producers.simulator.fleet import Fleet
+from producers.simulator.people import people
 from producers.simulator.tariffs import TARIFFS
 
 
-def master_data(fleet: Fleet) -> dict[str, object]:
-    """`{"stations": [...], "tariffs": [OCPI 2.2.1 objects]}`, ready for JSON."""
+def master_data(fleet: Fleet, start: datetime) -> dict[str, object]:
+    """Stations, OCPI 2.2.1 tariffs, drivers, companies, plans and subscriptions, ready for JSON.
+
+    `start`: when the fleet begins to run, aware.
+    """
     return {
+        **people(fleet, start),
         "stations": [
             {
                 "station_id": station.station_id,

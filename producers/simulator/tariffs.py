@@ -54,14 +54,17 @@ class Tariff:
             "last_updated": "2026-01-01T00:00:00Z",
         }
 
-    def price(self, energy_mwh: int, charging_ms: int, idle_ms: int) -> tuple[int, int]:
+    def price(
+        self, energy_mwh: int, charging_ms: int, idle_ms: int, discount_percent: int = 0
+    ) -> tuple[int, int]:
         """Amount before VAT and VAT of one session, in micro-units."""
         energy_mwh = -(-energy_mwh // _STEP_MWH) * _STEP_MWH
         # mWh x 1/10,000 per kWh: 10^-6 kWh x 10^6 micro cancel, only the price unit is left.
         exact = (energy_mwh * self.energy + self.flat * 1_000_000) * _MS_PER_HOUR + (
             charging_ms * self.time + idle_ms * self.parking
         ) * 1_000_000
-        unit = _PRICE_UNIT * _MS_PER_HOUR
+        exact *= 100 - discount_percent
+        unit = _PRICE_UNIT * _MS_PER_HOUR * 100
         excl = half_up(exact, unit)
         return excl, half_up(exact * (100 + VAT_PERCENT), unit * 100) - excl
 

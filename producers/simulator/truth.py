@@ -15,6 +15,7 @@ from producers.simulator.clock import iso
 from producers.simulator.dialects import Stay
 from producers.simulator.faults import Fault
 from producers.simulator.fleet import OCPP16
+from producers.simulator.people import discount_percent
 
 _NAMESPACE = UUID("6c616464-7374-5265-a16d-000000000001")
 _SLICE_S = 900
@@ -84,7 +85,9 @@ def truth(stay: Stay, *, ends: bool) -> SessionTruth:
     if not spans:
         charging = sum(t1 - t0 for (t0, e0), (t1, e1) in pairwise(curve) if e1 > e0)
     idle = end - begin - charging - waiting
-    excl, vat = station.tariff.price(energy, charging * 1000, idle * 1000)
+    excl, vat = station.tariff.price(
+        energy, charging * 1000, idle * 1000, discount_percent(stay.driver)
+    )
     exact = fault is not Fault.SESSION_RELATIVE_REGISTER
     return SessionTruth(
         **common,  # type: ignore[arg-type]  # names are the fields

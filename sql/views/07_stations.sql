@@ -11,15 +11,25 @@ CREATE OR REPLACE VIEW mart.stations
     latitude Nullable(Decimal(9, 6)) COMMENT 'Latitude, degrees WGS 84',
     longitude Nullable(Decimal(9, 6)) COMMENT 'Longitude, degrees WGS 84',
     time_zone LowCardinality(String) COMMENT 'IANA zone of the site',
-    rated_power_w Nullable(UInt32) COMMENT 'Rated power, W',
-    tariff_id String COMMENT 'Tariff of the station; empty: free or unknown',
+    rated_power_w Nullable(UInt32) COMMENT 'Highest power of a connector, W',
+    tariff_id String COMMENT 'Tariff of the station; empty: none of its own',
     is_newest UInt8 COMMENT '1: the newest row of the station',
-    revision UInt32 COMMENT 'Catalogue revision that wrote the row'
+    revision UInt32 COMMENT 'Catalogue revision that wrote the row',
+    location_id String COMMENT 'Location in the source, such as an OCPI Location',
+    connectors String COMMENT 'Connectors with their power, JSON'
 )
 AS SELECT
     tenant, station_id, valid_from, name, area, city, region, country, latitude, longitude,
-    time_zone, rated_power_w, tariff_id,
-    valid_from = max(valid_from) OVER (PARTITION BY tenant, station_id) AS is_newest,
-    revision
-FROM ${db}.stations FINAL
+    time_zone, rated_power_w, tariff_id, newest AS is_newest, revision, location_id, connectors
+FROM (
+    SELECT *, valid_from = max(valid_from) OVER (PARTITION BY tenant, station_id) AS newest
+    FROM
+    (
+        SELECT * FROM ${db}.stations
+        WHERE revision <= (SELECT max(revision) FROM mart.catalogue_revisions)
+        ORDER BY revision DESC
+        LIMIT 1 BY tenant, station_id, valid_from
+    )
+)
+WHERE NOT deleted
 COMMENT 'Catalogue of stations, one row a station and time it changed; the newest: is_newest = 1'

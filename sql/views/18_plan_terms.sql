@@ -12,7 +12,8 @@ CREATE OR REPLACE VIEW mart.plan_terms
     included_sessions Nullable(UInt32) COMMENT 'Sessions included a month; null: none',
     cap_incl_vat Nullable(Decimal(18, 6)) COMMENT 'Most that the sessions of a month cost, with VAT; null: no cap',
     proration LowCardinality(String) COMMENT 'daily, or none: the full fee for each month begun',
-    trial_days UInt32 COMMENT 'Days without fee from the first subscription of a driver to the plan'
+    trial_days UInt32 COMMENT 'Days without fee from the first subscription of a driver to the plan',
+    ends_at Nullable(DateTime64(3, 'UTC')) COMMENT 'From here on the plan is deleted, UTC; null: it goes on'
 )
 AS WITH
     (document, name) -> toDecimal128OrNull(trim(BOTH '"' FROM JSONExtractRaw(document, name)), 6) AS number
@@ -27,7 +28,12 @@ SELECT
     toUInt32(number(plan_json, 'included_sessions')) AS included_sessions,
     number(plan_json, 'monthly_cap') AS cap_incl_vat,
     if(JSONExtractString(plan_json, 'proration') = 'none', 'none', 'daily') AS proration,
-    toUInt32(ifNull(number(plan_json, 'trial_days'), 0)) AS trial_days
-FROM ${db}.plans AS p FINAL
+    toUInt32(ifNull(number(plan_json, 'trial_days'), 0)) AS trial_days, ends_at
+FROM
+(
+    SELECT
+        *, if(argMax(deleted, valid_from) OVER (PARTITION BY tenant, plan_id) = 1, max(valid_from) OVER (PARTITION BY tenant, plan_id), NULL) AS ends_at
+    FROM ${db}.plans FINAL
+) AS p
 WHERE deleted = 0
 COMMENT 'The terms of each plan as numbers, one row a plan and time they changed'

@@ -37,14 +37,14 @@ CREATE OR REPLACE VIEW mart.session_settlement
     owed_incl_vat Decimal(18, 6) COMMENT 'What the first payer owes, in whole minor units, with VAT',
     driver_excl_vat Decimal(18, 6) COMMENT 'What falls back to the driver, in whole minor units, without VAT',
     driver_incl_vat Decimal(18, 6) COMMENT 'What falls back to the driver, in whole minor units, with VAT',
-    included_because String COMMENT 'Why the plan includes it; empty: it does not',
+    included_because String COMMENT 'What of it the plan includes, or that the inclusion is used; empty: the plan includes nothing',
     cap_because String COMMENT 'Why the cap cuts it, or cannot; empty: no cap',
     company_because String COMMENT 'What the company pays and what not; empty: no company pays',
     contract_because Array(String) COMMENT 'As in mart.sessions',
     tariff_id String COMMENT 'Tariff the session was priced with'
 )
 AS WITH
-    (n, d) -> sign(n) * intDiv(2 * toInt256(abs(n)) + d, 2 * d) AS half_up,
+    (n, d) -> sign(n) * intDiv(2 * toInt256(abs(n)) + d, 2 * greatest(d, 1)) AS half_up,  -- both branches of an if are computed
     amount -> toInt256(toDecimal128(amount, 6) * 1000000) AS micro,
     amount -> toDecimal64(toDecimal128(toInt128(amount), 6) / 1000000, 6) AS units,
     (run, part, top) -> least(run, top) - least(run - part, top) AS below,
@@ -65,6 +65,8 @@ SELECT
         whole, concat('Plan ', plan_id, ' includes ', toString(terms.4), ' sessions a month: this is number ', toString(nth), ' of ', month),
         covered > 0, concat('Plan ', plan_id, ' includes ', said(terms.3), ' kWh a month: ', said(covered), ' of the ', said(mwh),
             ' kWh of this session are in it (', said(least(used, terms.3)), ' used in ', month, ')'),
+        terms.3 >= 0 AND used >= terms.3, concat('The ', said(terms.3), ' kWh that plan ', plan_id, ' includes in ', month, ' are used'),
+        terms.4 >= 0 AND nth > terms.4, concat('The ', toString(terms.4), ' sessions that plan ', plan_id, ' includes in ', month, ' are used'),
         '') AS included_because,
     multiIf(
         cut_incl != 0, concat('Plan ', plan_id, ' caps the sessions of a month at ', said(terms.5), ' ', terms.2, ' with VAT: ', month, ' is at ', said(spent)),
@@ -133,7 +135,7 @@ FROM
                                     micro(c.before_excl) AS before_excl, micro(c.before_incl) AS before_incl,
                                     if(before_excl > 0, line_excl + half_up(micro(c.discount_excl) * line_excl, before_excl), line_excl) AS energy_excl,
                                     if(before_incl > 0, line_incl + half_up(micro(c.discount_incl) * line_incl, before_incl), line_incl) AS energy_incl,
-                                    s.plan_id != '' AND notEmpty(p.versions) AND s.payer NOT IN ('partner', 'nobody') AS planned,
+                                    s.plan_id != '' AND notEmpty(p.versions) AND ifNull(at < p.ended, 1) AND s.payer NOT IN ('partner', 'nobody') AS planned,
                                     s.payer = 'company' AS by_company,
                                     multiIf(planned, p.zone, s.time_zone IN (SELECT time_zone FROM system.time_zones), s.time_zone, 'UTC') AS plan_zone,
                                     formatDateTime(at, '%Y-%m', plan_zone) AS month,
@@ -166,7 +168,7 @@ FROM
                                 LEFT ANY JOIN
                                 (
                                     SELECT
-                                        tenant, plan_id, any(time_zone) AS zone,
+                                        tenant, plan_id, any(time_zone) AS zone, any(ends_at) AS ended,
                                         arraySort(groupArray((valid_from_local, currency, ifNull(toInt256(included_wh * 1000), -1), ifNull(toInt256(included_sessions), -1), ifNull(micro(cap_incl_vat), -1)))) AS versions
                                     FROM mart.plan_terms GROUP BY tenant, plan_id
                                 ) AS p ON p.tenant = s.tenant AND p.plan_id = s.plan_id

@@ -34,7 +34,7 @@ SELECT
 FROM
 (
     SELECT
-        *, sentence(arrayConcat(contract_because, [included_because, cap_because, company_because])) AS because,
+        *, sentence(arrayConcat(if(empty(contract_because), [concat('Priced with tariff ', tariff_id)], contract_because), [included_because, cap_because, company_because])) AS because,
         (driver_excl_vat, driver_incl_vat) != (0, 0) AS split,
         arrayJoin(arrayConcat(
             if(split AND (owed_excl_vat, owed_incl_vat) = (0, 0), [], [(if(payer = '', 'driver', payer), payer_id, owed_excl_vat, owed_incl_vat)]),

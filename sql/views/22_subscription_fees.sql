@@ -1,5 +1,6 @@
 -- A day belongs to a subscription from the local day it begins to the day before the one it ends on (at least
--- one day), so a change of plans bills no day twice. Months up to the current one, or that of the newest session.
+-- one day), and of several to the one that began last, so a change of plans bills no day twice. Months up to the
+-- current one, or that of the newest session.
 CREATE OR REPLACE VIEW mart.subscription_fees
 (
     tenant LowCardinality(String) COMMENT 'Operator whose data this is',
@@ -10,8 +11,8 @@ CREATE OR REPLACE VIEW mart.subscription_fees
     ends_at Nullable(DateTime64(3, 'UTC')) COMMENT 'Its end, UTC; null: it goes on',
     month String COMMENT 'Calendar month in the zone of the plan, YYYY-MM',
     time_zone String COMMENT 'IANA zone of the plan',
-    first_day Date COMMENT 'First day the fee is for',
-    days UInt32 COMMENT 'Days the fee is for; 0: all of them are in the trial',
+    held Array(Date) COMMENT 'Days the fee is for',
+    days UInt32 COMMENT 'How many days the fee is for; 0: all are in the trial, or another plan has them',
     days_of_month UInt32 COMMENT 'Days of the month',
     currency String COMMENT 'ISO 4217 code of the amounts',
     amount_excl_vat Decimal(18, 6) COMMENT 'Fee without VAT, exact',
@@ -27,12 +28,13 @@ AS WITH
     amount -> toDecimal64(toDecimal128(toInt128(amount), 6) / 1000000, 6) AS units,
     (at, zone) -> toDate(formatDateTime(at, '%F', zone)) AS day_of
 SELECT
-    tenant, driver_id, company_id, plan_id, starts_at, ends_at, month, time_zone, first_day, days, days_of_month, currency,
+    tenant, driver_id, company_id, plan_id, starts_at, ends_at, month, time_zone, held, days, days_of_month, currency,
     units(excl) AS amount_excl_vat, units(incl) AS amount_incl_vat,
     units(half_up(excl, unit) * unit) AS owed_excl_vat, units(half_up(incl, unit) * unit) AS owed_incl_vat, today,
     concat('Plan ', plan_id, ' costs ', toString(terms.3), ' ', currency, ' without VAT a month',
-        multiIf(days = 0, concat('; free in the trial until ', toString(trial_end)),
-            terms.5 = 'daily' AND days < days_of_month, concat(', for ', toString(days), ' of ', toString(days_of_month), ' days from ', toString(first_day)),
+        multiIf(days = 0 AND trial_end > opens, concat('; free in the trial until ', toString(trial_end)),
+            days = 0, '; another plan holds',
+            terms.5 = 'daily' AND days < days_of_month, concat(', for ', toString(days), ' of ', toString(days_of_month), ' days from ', toString(held[1])),
             days < days_of_month, ', whole for a month begun', '')) AS because
 FROM
 (
@@ -42,7 +44,10 @@ FROM
         versions[greatest(1, arrayLastIndex(v -> v.1 <= concat(month, '-01 00:00:00'), versions))] AS terms,
         versions[greatest(1, arrayLastIndex(v -> v.1 <= concat(formatDateTime(since, '%Y-%m'), '-01 00:00:00'), versions))] AS first_terms,
         addDays(since, first_terms.6) AS trial_end,
-        greatest(first, opens, trial_end) AS first_day, toUInt32(greatest(0, least(past, closes) - first_day)) AS days,
+        greatest(first, opens, trial_end) AS opened,
+        arrayFilter(d -> NOT arrayExists(o -> (o.1 > starts_at OR (o.1 = starts_at AND o.2 < plan_id)) AND d >= o.3 AND d < o.4, others),
+            arrayMap(i -> opened + i, range(toUInt32(greatest(0, least(past, closes) - opened))))) AS held,
+        toUInt32(length(held)) AS days,
         terms.2 AS currency,
         transform(currency, ['BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND', 'VUV', 'XAF', 'XOF', 'XPF',
             'BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND', 'CLF', 'UYW'],
@@ -55,17 +60,18 @@ FROM
         SELECT
             s.tenant AS tenant, s.driver_id AS driver_id, d.company_id AS company_id, s.plan_id AS plan_id,
             s.starts_at AS starts_at, s.ends_at AS ends_at, p.zone AS time_zone, p.versions AS versions,
-            day_of(greatest(now64(3, 'UTC'), ifNull(n.newest, starts_at)), time_zone) AS today,
+            day_of(greatest(now64(3, 'UTC'), ifNull(n.newest, toDateTime64(0, 3, 'UTC'))), time_zone) AS today,
             day_of(starts_at, time_zone) AS first,
             min(first) OVER (PARTITION BY tenant, driver_id, plan_id) AS since,
-            greatest(first + 1, ifNull(day_of(s.ends_at, time_zone), toDate('2149-01-01'))) AS past,
+            least(greatest(first + 1, ifNull(day_of(s.ends_at, time_zone), toDate('2149-01-01'))), ifNull(day_of(p.ended, time_zone), toDate('2149-01-01'))) AS past,
+            groupArray((starts_at, plan_id, first, past)) OVER (PARTITION BY tenant, driver_id) AS others,
             arrayJoin(arrayMap(i -> addMonths(toStartOfMonth(first), i),
                 range(toUInt32(greatest(0, 1 + dateDiff('month', toStartOfMonth(first), toStartOfMonth(least(past - 1, today)))))))) AS month_start
         FROM (SELECT * FROM ${db}.subscriptions FINAL WHERE deleted = 0 AND (ends_at IS NULL OR ends_at > starts_at)) AS s
         INNER JOIN
         (
             SELECT
-                tenant, plan_id, any(time_zone) AS zone,
+                tenant, plan_id, any(time_zone) AS zone, any(ends_at) AS ended,
                 arraySort(groupArray((valid_from_local, currency, fee_excl_vat, vat_percent, toString(proration), trial_days))) AS versions
             FROM mart.plan_terms GROUP BY tenant, plan_id
         ) AS p ON p.tenant = s.tenant AND p.plan_id = s.plan_id

@@ -16,7 +16,7 @@ AS WITH
     (amount, k, n) -> toInt128(intDiv(2 * toInt256(toDecimal128(amount, 6) * 1000000) * k + n, 2 * n)) AS running,
     (amount, k, n) -> toDecimal64(toDecimal128(running(amount, k + 1, n) - running(amount, k, n), 6) / 1000000, 6) AS part
 SELECT
-    first_day + nth AS day, tenant, plan_id, driver_id, company_id, starts_at, month, currency,
+    held[nth + 1] AS day, tenant, plan_id, driver_id, company_id, starts_at, month, currency,
     part(amount_excl_vat, nth, days) AS amount_excl_vat, part(f.amount_incl_vat, nth, days) AS amount_incl_vat, day <= today AS earned
 FROM mart.subscription_fees AS f
 ARRAY JOIN range(days) AS nth

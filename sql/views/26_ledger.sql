@@ -69,7 +69,7 @@ FROM
 UNION ALL
 SELECT
     concat(entry.1, '/', driver_id, '/', plan_id, '/', toString(toUnixTimestamp64Milli(starts_at)), '/', month) AS entry_id, tenant,
-    greatest(starts_at, toDateTime64(first_day, 3, 'UTC')) AS at, month AS period, entry.1 AS kind, NULL AS session_id, driver_id, '' AS driver_key, company_id,
+    greatest(starts_at, toDateTime64(if(days = 0, toDate(concat(month, '-01')), held[1]), 3, 'UTC')) AS at, month AS period, entry.1 AS kind, NULL AS session_id, driver_id, '' AS driver_key, company_id,
     plan_id, 'driver' AS payer, driver_id AS payer_id, '' AS station_id, '' AS area, '' AS tariff_id,
     entry.2 AS amount_excl_vat, entry.3 - entry.2 AS amount_vat, entry.3 AS amount_incl_vat, currency, entry.4 AS because
 FROM

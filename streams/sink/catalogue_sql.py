@@ -10,14 +10,19 @@ those already published.
 from __future__ import annotations
 
 PUBLISHED = """
-SELECT if(published > 0, published, (
-    SELECT max(revision) FROM (
-        SELECT revision FROM stations UNION ALL SELECT revision FROM tariffs
-    ) WHERE claimed = 0 OR revision < claimed
-)) FROM (
+SELECT if(any(c.published) > 0, any(c.published),
+    maxIf(r.revision, c.claimed = 0 OR r.revision < c.claimed)) AS revision
+FROM
+(
+    SELECT toUInt32(0) AS revision
+    UNION ALL SELECT revision FROM stations GROUP BY revision
+    UNION ALL SELECT revision FROM tariffs GROUP BY revision
+) AS r
+CROSS JOIN
+(
     SELECT maxIf(revision, published_at >= '1971-01-01') AS published, min(revision) AS claimed
     FROM catalogue_revisions
-)
+) AS c
 """
 """One number: the newest published revision, 0 where there is none."""
 

@@ -213,7 +213,7 @@ class ClickHouseSink:
             revision = newer
 
     def _published(self) -> int:
-        return int(self._rows(f"SELECT ({PUBLISHED}) AS revision")[0]["revision"])
+        return int(self._rows(PUBLISHED)[0]["revision"])
 
     def _sessions(self, where: str) -> list[StoredSession]:
         return [stored_session(row) for row in self._rows(f"{SESSION} WHERE {where}")]

@@ -10,7 +10,7 @@ millisecond by which that much has flowed.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -127,7 +127,7 @@ class Bill:
         """Sums by window; `borders` begin the windows, what lies before is in the first."""
         out = [(Fraction(0), Fraction(0)) for _ in borders]
         for one in self.postings:
-            at = max(0, sum(1 for border in borders if border <= one.instant) - 1)
+            at = max(0, bisect_right(borders, one.instant) - 1)
             out[at] = (out[at][0] + one.excl, out[at][1] + one.incl)
         return out
 
@@ -272,6 +272,8 @@ class Oracle:
         """
         for name, choose in (("min_price", max), ("max_price", min)):
             limit = without_nulls(self.document.get(name))
+            if not limit:
+                continue
             sums = (bill.excl, bill.incl)
             if name == "min_price" and not any(sums):
                 limit = {} if self.document.get("min_price_applies") == "WHEN_CHARGED" else limit

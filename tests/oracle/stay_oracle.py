@@ -33,13 +33,12 @@ def session_of(stay: Stay) -> Session:
         parts = [(a, b, _state(states, a, flows=e1 > e0)) for a, b in pairwise(cuts)]
         flowing = {a for a, _, state in parts if state == "Charging"} or set(cuts)
         whole = sum(b - a for a, b, _ in parts if a in flowing)
-        offset = 0
+        offset = given = 0
         for a, b, state in parts:
             share = (e1 - e0, whole * 1000, offset * 1000) if a in flowing else None
             offset += (b - a) * (a in flowing)
-            energy = (e1 - e0) * offset // whole - sum(
-                one.energy for one in out if one.start >= t0 * 1000
-            )
+            energy = (e1 - e0) * offset // whole - given
+            given += energy
             out.append(_stretch(a, b, energy, state, _power(powers, a), share))
     return Session(out, ZoneInfo(station.place.time_zone))
 
@@ -79,4 +78,4 @@ def _powers(stay: Stay) -> Series:
 
 def _power(powers: Series, at: int) -> int | None:
     before = [mw for since, mw in powers if since <= at]
-    return (before or [mw for _, mw in powers[:1]] or [None])[-1]
+    return before[-1] if before else powers[0][1] if powers else None

@@ -20,10 +20,13 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "America/New_York": ("2026-03-08", "2026-11-01"),
     "Australia/Lord_Howe": ("2026-04-05", "2026-10-04"),
     "Africa/Casablanca": ("2026-02-15", "2026-03-22"),
-    "America/Santiago": ("2026-04-05", "2026-09-06"),
+    "America/Santiago": ("2026-04-04", "2026-09-06"),
+    "Asia/Tehran": ("2021-03-22", "2021-09-21"),
     "Asia/Kolkata": ("2026-01-01",),
 }
-"""Time zones and days on which their clocks change (Lord Howe's by half an hour)."""
+"""Time zones and days on which their clocks change: Lord Howe's by half an hour, Santiago's and
+Tehran's at midnight, Kolkata's never.
+"""
 
 HOUR_MS = 3_600_000
 

@@ -53,17 +53,22 @@ def differences(fleet: Fleet, stay: Stay, truth: SessionTruth, found: Derived) -
         out.append(f"{found.priced.micro}, not {expected}")
     if share == 1 and tuple(found.priced.rounded(2)) != bill.minor(2):
         out.append(f"{found.priced.rounded(2)}, not {bill.minor(2)}")
+    if truth.slices is not None:  # else the rules leave room for when the energy flowed
+        out += _by_slice(found, bill.windows(borders), share)
+    return out
+
+
+def _by_slice(
+    found: Derived, windows: list[tuple[Fraction, Fraction]], share: Fraction
+) -> list[str]:
     excl = incl = Fraction(0)
     done = [0, 0]
-    if truth.slices is None:
-        borders = borders[:0]  # the rules leave room for when the energy flowed
-    for amounts, (more_excl, more_incl) in zip(found.amounts, bill.windows(borders), strict=True):
+    for amounts, (more_excl, more_incl) in zip(found.amounts, windows, strict=True):
         excl, incl = excl + more_excl * share, incl + more_incl * share
         done = [done[0] + amounts.excl, done[1] + amounts.incl]
         if done != [rounded(excl * MICRO), rounded(incl * MICRO)]:
-            out.append(f"{done} by slice, not {float(excl)} {float(incl)}")
-            break
-    return out
+            return [f"{done} until a slice, not {float(excl)} {float(incl)}"]
+    return []
 
 
 def agreed(stations: int, days: float, seed: int) -> Counter[str]:
@@ -92,6 +97,6 @@ def test_two_days_agree_to_the_micro_unit() -> None:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("seed", range(5))
 def test_a_fifth_of_fifty_thousand_sessions_agrees_to_the_micro_unit(seed: int) -> None:
-    compared = agreed(stations=42, days=31, seed=100 + seed)
+    compared = agreed(stations=31, days=31, seed=100 + seed)
     assert len(compared) == 11
     assert compared.total() >= 10_000

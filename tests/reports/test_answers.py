@@ -420,11 +420,13 @@ def test_json_and_csv_are_exact(mart_address: Address, store: Store) -> None:
     )
     assert render(answer, Format.CSV) == (
         "station,currency,amount_incl_vat,amount_excl_vat,sessions,energy_kwh,open_incl_vat,"
-        "set_aside_incl_vat\n"
-        "'=1+1,SEK,123456789012.345678,-0.000001,1,99999999999.999999,,\n"
+        "set_aside_incl_vat,covered_incl_vat,revenue_incl_vat,revenue_excl_vat\n"
+        "'=1+1,SEK,123456789012.345678,-0.000001,1,99999999999.999999,,"
+        ",0,123456789012.345678,-0.000001\n"
     )
     assert render(answer, Format.JSON) == (
         '[\n{"station":"=1+1","currency":"SEK","amount_incl_vat":123456789012.345678,'
         '"amount_excl_vat":-0.000001,"sessions":1,"energy_kwh":99999999999.999999,'
-        '"open_incl_vat":null,"set_aside_incl_vat":null}\n]\n'
+        '"open_incl_vat":null,"set_aside_incl_vat":null,"covered_incl_vat":0,'
+        '"revenue_incl_vat":123456789012.345678,"revenue_excl_vat":-0.000001}\n]\n'
     )

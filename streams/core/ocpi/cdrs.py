@@ -20,6 +20,8 @@ from streams.core.ocpi.values import scaled, shown
 from streams.core.ocpi.volumes import HOUR_MS, hours_ms, same_hours
 from streams.core.pricing.usage import Flow, Usage, usage_of
 
+_LONGEST_MS: Final = 366 * 86_400_000
+_LATEST_MS: Final = 84_006 * 86_400_000  # 2200-01-01
 _START: Final = ("start_date_time", "start_datetime")
 _END: Final = ("end_date_time", "stop_date_time", "end_datetime")
 _CDR_FIELDS: Final = (
@@ -93,6 +95,10 @@ def read_session(document: object, tz: ZoneInfo | None = None) -> SessionReading
     if not billable:
         notes.warn("session_invalid", ("status",), "A session of status INVALID is never billed.")
     usage = _usage(parts.flows, parts, zone)
+    if not _plausible(usage):
+        text = "The time stamps are before 1970, after 2200 or more than a year apart."
+        notes.error("bad_date", ("start_date_time",), text)
+        return SessionReading(None, tuple(notes.found))
     session = SessionDocument(
         usage=usage,
         parts=_by_tariff(parts, usage, zone),
@@ -209,6 +215,11 @@ def _usage(flows: tuple[Flow, ...], parts: Parts, zone: ZoneInfo) -> Usage:
         reservation=parts.reservation,
         reservation_expired=parts.reservation_expired,
     )
+
+
+def _plausible(usage: Usage) -> bool:
+    first = min([usage.start_ms, *(flow.start_ms for flow in usage.reservation)])
+    return first >= 0 and usage.end_ms < _LATEST_MS and usage.end_ms - first <= _LONGEST_MS
 
 
 def _by_tariff(parts: Parts, whole: Usage, zone: ZoneInfo) -> tuple[TariffPart, ...]:

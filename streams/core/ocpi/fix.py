@@ -7,6 +7,7 @@ else needs `changes=True`. A price is never guessed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from streams.core.pricing.model import FLAT, Component, Restrictions, Tariff
 from streams.core.pricing.reach import minutes_of_week
 
 _MOST_ROUNDS: Final = 300
+_CONDITIONS: Final = re.compile(r"/(restrictions|conditions)/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,13 @@ def _repaired(
 def _allowed(repair: Repair, findings: tuple[Finding, ...]) -> bool:
     """Whether a repair may be made without leave to change prices."""
     if repair.kind == PROVED:
-        # What a fallback hides was probably meant to be reached: moving the fallback is the cure.
-        return not any(f.code == "fallback_first" for f in findings)
+        # What a fallback hides was probably meant to be reached, and so was what only a misspelt
+        # restriction hides: moving the fallback or mending the name is the cure.
+        return not any(
+            f.code == "fallback_first"
+            or (f.code == "unknown_field" and _CONDITIONS.search(f.pointer))
+            for f in findings
+        )
     return repair.kind != CHANGES
 
 

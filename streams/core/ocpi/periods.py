@@ -70,7 +70,11 @@ def energy_unit(periods: list[Period], total_kwh: Decimal | None, notes: Notes) 
     because their sum is exactly a thousand times the session's total.
     """
     stated = sum((p.volumes.hours(ENERGY) for p in periods), Decimal(0))
-    if total_kwh is None or not stated or stated == total_kwh:
+    if total_kwh is None or stated == total_kwh:
+        return _MWH_PER_KWH
+    if not stated:
+        text = f"No charging period states ENERGY, the total says {total_kwh} kWh: none counts."
+        notes.warn("energy_not_stated", ("charging_periods",), text)
         return _MWH_PER_KWH
     if stated == total_kwh * 1000:
         text = f"ENERGY volumes of {stated} kWh are read as Wh: the session has {total_kwh} kWh."

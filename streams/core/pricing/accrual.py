@@ -28,6 +28,13 @@ from streams.core.slices import Slice
 SliceOf = Callable[[int], int]
 
 
+_COLUMNS = {
+    ENERGY: Slice._fields.index("energy_mwh"),
+    TIME: Slice._fields.index("charging_ms"),
+    PARKING_TIME: Slice._fields.index("idle_ms"),
+}
+
+
 class _Part(NamedTuple):
     """An exact amount in one slice."""
 
@@ -49,14 +56,17 @@ def accrue(priced: Priced, usage: Usage, slices: Sequence[Slice]) -> list[Money]
         return min(max(instant_ms // SLICE_MS - first, 0), last)
 
     excl, incl = [0] * len(slices), [0] * len(slices)
-    parts = _segmented(priced, usage, slice_of) if priced.segments else _plain(priced, slices)
-    for part in parts:
+    walked = {segment.reservation for segment in priced.segments}
+    for line in priced.lines:
+        if line.component is None or line.dimension == FLAT or line.reservation in walked:
+            part = _leftover(line, slice_of, last)
+            excl[part.slice] += part.excl
+            incl[part.slice] += part.incl
+        else:
+            _spread_evenly(line, slices, excl, incl)
+    for part in _segmented(priced, usage, slice_of):
         excl[part.slice] += part.excl
         incl[part.slice] += part.incl
-    for line in priced.lines:
-        at, times = _leftover(line, slice_of, last)
-        excl[at] += times * _rate(line)[0] if line.component else times * line.excl
-        incl[at] += times * _rate(line)[1] if line.component else times * line.incl
     _reduce(priced, excl, incl)
     return _rounded(excl, incl, priced.scale)
 
@@ -66,33 +76,37 @@ def _rate(line: Line) -> tuple[int, int]:
     return (line.excl // line.billed, line.incl // line.billed) if line.billed else (0, 0)
 
 
-def _leftover(line: Line, slice_of: SliceOf, last: int) -> tuple[int, int]:
-    """Where a line has units that no stretch of time accounts for, and how many."""
+def _leftover(line: Line, slice_of: SliceOf, last: int) -> _Part:
+    """What of a line no stretch of time accounts for: fees, top-ups of step_size, limits."""
     if line.component is None:
-        return last, 0 if line.dimension in (DISCOUNT, FREE) else 1
+        reduced = line.dimension in (DISCOUNT, FREE)
+        return _Part(last, 0, 0) if reduced else _Part(last, line.excl, line.incl)
     if line.dimension == FLAT:
-        return slice_of(line.start_ms), 1
-    return slice_of(max(line.start_ms, line.end_ms - 1)), line.billed - line.quantity
+        return _Part(slice_of(line.start_ms), line.excl, line.incl)
+    extra, (excl, incl) = line.billed - line.quantity, _rate(line)
+    return _Part(slice_of(max(line.start_ms, line.end_ms - 1)), extra * excl, extra * incl)
 
 
-def _plain(priced: Priced, slices: Sequence[Slice]) -> Iterator[_Part]:
-    for line in priced.lines:
-        excl, incl = _rate(line)
-        if line.component is None or line.dimension == FLAT:
-            continue
-        for k, part in enumerate(slices):
-            volume = (
-                part.energy_mwh
-                if line.dimension == ENERGY
-                else part.charging_ms
-                if line.dimension == TIME
-                else part.idle_ms
-            )
-            if volume:
-                yield _Part(k, volume * excl, volume * incl)
+def _spread_evenly(line: Line, slices: Sequence[Slice], excl: list[int], incl: list[int]) -> None:
+    """One price from start to end: by the volumes of the slices; the last of them is topped up."""
+    rate_excl, rate_incl = _rate(line)
+    left = line.billed
+    last = 0
+    column = _COLUMNS[line.dimension]
+    for k, part in enumerate(slices):
+        volume = part[column]
+        if volume:
+            excl[k] += volume * rate_excl
+            incl[k] += volume * rate_incl
+            left -= volume
+            last = k
+    excl[last] += left * rate_excl
+    incl[last] += left * rate_incl
 
 
 def _segmented(priced: Priced, usage: Usage, slice_of: SliceOf) -> Iterator[_Part]:
+    if not priced.segments:  # then nobody builds the flows of a plain session
+        return
     rates = _rates(priced)
     flows = {False: usage.flows(), True: usage.reservation}
     where = (-1, False)

@@ -13,7 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from streams.core.pricing.compiled import Bound, Compiled, Context, Rule
-from streams.core.pricing.model import ENERGY, FLAT, PARKING_TIME, TIME, WHEN_CHARGED
+from streams.core.pricing.model import (
+    ENERGY,
+    FLAT,
+    PARKING_TIME,
+    TAX_NOT_APPLICABLE,
+    TIME,
+    WHEN_CHARGED,
+)
 from streams.core.pricing.priced import (
     MAX_PRICE,
     MIN_PRICE,
@@ -147,6 +154,7 @@ def _lines(
 def _line(compiled: Compiled, dimension: str, s: _Sum, billed: int, *, reservation: bool) -> Line:
     rule = s.rule
     element, component = compiled.components[rule.component]
+    taxed = compiled.tariff.tax_included != TAX_NOT_APPLICABLE
     return Line(
         dimension,
         reservation,
@@ -157,7 +165,7 @@ def _line(compiled: Compiled, dimension: str, s: _Sum, billed: int, *, reservati
         s.start_ms,
         s.end_ms,
         s.stretches,
-        component.tax_share if component.taxes else None,
+        component.tax_share if component.taxes and taxed else None,
         billed * rule.rate_excl,
         billed * rule.rate_incl,
     )

@@ -146,7 +146,8 @@ def _chain_words(
     if name == FLAT and len(parts) > 1:
         once = table["at_start" if tariff.flat_at_start else "first_fee"]
         return f"{table['FLAT_CHAIN'].format(text)} {once}"
-    return table[name].format(table["step_join"].join([text, *steps]))
+    join = table["steps_of_all" if len(parts) > 1 else "step_join"]
+    return table[name].format(join.join([text, *steps]))
 
 
 def _step(component: Component, lang: str) -> list[str]:

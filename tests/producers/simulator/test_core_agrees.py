@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
 
 import msgspec
 import pytest
 
 from producers.simulator import DEFAULT_RATES, SessionTruth, Simulation, SimulationSpec, master_data
+from producers.simulator.people import discount_percent
 from schemas import wire
 from streams.convert import to_core
 from streams.core.allot import Start, Tagged, allot
@@ -16,9 +20,13 @@ from streams.core.derive import derive
 from streams.core.events import CoreEvent, Started
 from streams.core.facts import Facts
 from streams.core.identity import start_session_id, transaction_session_id
-from streams.core.pricing.price import Usage, price
-from streams.core.pricing.tariff import Tariff, Unsupported, parse_tariff
+from streams.core.ocpi.tariffs import read_tariff
+from streams.core.pricing.adjust import discounted
+from streams.core.pricing.compiled import Compiled, compile_tariff
+from streams.core.pricing.contract import UTC_ZONE
+from streams.core.pricing.engine import price
 from streams.core.slices import slice_session
+from streams.session_usage import usage_of_facts
 
 DECODER = msgspec.json.Decoder(wire.AnyEvent)
 Sessions = dict[str, set[CoreEvent]]
@@ -76,7 +84,7 @@ def last_starts(events: list[tuple[wire.WireEvent, CoreEvent]]) -> dict[tuple[st
     return newest
 
 
-def compare(truth: SessionTruth, facts: Facts, tariff: Tariff | Unsupported) -> None:
+def compare(truth: SessionTruth, facts: Facts, tariff: Compiled) -> None:
     assert (facts.status, facts.quarantine_reason) == (truth.status, truth.reason)
     if not truth.counted:
         return
@@ -85,9 +93,9 @@ def compare(truth: SessionTruth, facts: Facts, tariff: Tariff | Unsupported) -> 
     assert facts.ended_ms == epoch_ms(truth.ended_at)
     assert facts.id_token == truth.driver
     assert (facts.charging_ms, facts.idle_ms) == (truth.charging_s * 1000, truth.idle_s * 1000)
-    assert isinstance(tariff, Tariff)
-    priced = price(tariff, Usage(facts.energy_mwh, facts.charging_ms, facts.idle_ms))
-    assert (priced.excl_micro, priced.vat_micro) == (truth.excl_micro, truth.vat_micro)
+    share = Fraction(discount_percent(truth.driver), 100)
+    priced = discounted(price(tariff, usage_of_facts(facts, UTC_ZONE)), share, facts.until_ms)
+    assert priced.micro == (truth.excl_micro, truth.excl_micro + truth.vat_micro)
     if truth.slices is not None:
         slices = {s.start // 1000: s.energy_mwh for s in slice_session(facts) if s.energy_mwh}
         assert slices == truth.slices
@@ -101,7 +109,10 @@ def test_the_core_finds_every_session_energy_slice_and_amount_of_the_ledger(seed
     sessions, newest = stitched(events), last_starts(events)
     fleet = simulation.fleet
     rated = {station.station_id: station.power.power_w for station in fleet.stations}
-    tariffs = {tariff["id"]: parse_tariff(tariff) for tariff in master_data(fleet)["tariffs"]}  # type: ignore[attr-defined]
+    decoder = msgspec.json.Decoder(dict[str, list[dict[str, Any]]], float_hook=Decimal)
+    catalogue = decoder.decode(msgspec.json.encode(master_data(fleet, simulation.spec.start)))
+    read_tariffs = [read_tariff(document).tariff for document in catalogue["tariffs"]]
+    tariffs = {tariff.tariff_id: compile_tariff(tariff) for tariff in read_tariffs if tariff}
     truths = simulation.ledger.sessions
 
     assert {truth.session_id for truth in truths} == sessions.keys()

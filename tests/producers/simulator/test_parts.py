@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -28,6 +29,8 @@ from producers.simulator.truth import slices
 from schemas.errors import UserError
 from schemas.units import iso_ms
 
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
 
 @given(st.integers(0, 4_102_444_800))
 def test_time_stamps_are_those_of_the_contract(at: int) -> None:
@@ -42,6 +45,23 @@ def test_ten_kwh_cost_what_a_person_reckons() -> None:
 def test_time_and_parking_cost_by_the_second() -> None:
     # 1 kWh x 2.24; 90 min x 6.00; 10 s x 1.20 per hour = 0.00333…; with VAT 14.0541666…
     assert AC_TIME.price(1_000_000, 5_400_000, 10_000) == (11_243_333, 14_054_167 - 11_243_333)
+
+
+def test_a_discount_is_taken_off_before_anything_is_rounded() -> None:
+    # 1 kWh x 2.24 + 10 s x 1.20 per hour = 2.24333…; 10 % less 2.019; with VAT 2.52375
+    assert AC_TIME.price(1_000_000, 0, 10_000, 10) == (2_019_000, 504_750)
+
+
+def test_subscriptions_and_companies_name_drivers_and_plans_that_exist() -> None:
+    data: Any = master_data(build_fleet(stations=60, seed=1, tenant="default"), START)
+    drivers = {driver["driver_id"] for driver in data["drivers"]}
+    plans = {plan["plan_id"] for plan in data["plans"]}
+    companies = {company["company_id"] for company in data["companies"]} | {""}
+
+    assert {s["driver_id"] for s in data["subscriptions"]} < drivers
+    assert {s["plan_id"] for s in data["subscriptions"]} == plans
+    assert {d["company_id"] for d in data["drivers"]} == companies
+    assert {s["from"] for s in data["subscriptions"]} == {"2026-02-01T00:00:00+00:00"}
 
 
 def test_halves_are_rounded_up() -> None:
@@ -61,7 +81,7 @@ def test_energy_flows_only_while_charging_where_states_are_known() -> None:
 
 def test_the_catalogue_names_every_station_with_place_and_price() -> None:
     fleet = build_fleet(stations=60, seed=1, tenant="default")
-    data = json.loads(json.dumps(master_data(fleet)), parse_float=Decimal)
+    data = json.loads(json.dumps(master_data(fleet, START)), parse_float=Decimal)
     tariffs = {tariff["id"]: tariff for tariff in data["tariffs"]}
 
     assert len({s["station_id"] for s in data["stations"]}) == 60

@@ -16,9 +16,12 @@ import pytest
 from schemas import wire
 from streams.core.derive import derive
 from streams.core.facts import Facts
-from streams.core.pricing.price import Usage, price
-from streams.core.pricing.tariff import Tariff, parse_tariff
+from streams.core.ocpi.tariffs import read_tariff
+from streams.core.pricing.compiled import compile_tariff
+from streams.core.pricing.contract import UTC_ZONE
+from streams.core.pricing.engine import price
 from streams.core.slices import slice_session
+from streams.session_usage import usage_of_facts
 from streams.sink.memory import MemorySink
 from tests.streams.core.core_events import (
     end21,
@@ -355,16 +358,16 @@ def test_row_32_charging_again_after_suspended_ev_ends_the_parking() -> None:
 
 
 def test_row_33_time_is_billed_for_energy_transfer_only() -> None:
-    hourly = {"type": "TIME", "price": 2.0, "step_size": 1}
-    tariff = parse_tariff(
+    hourly = {"type": "TIME", "price": Decimal(2), "step_size": 1}
+    tariff = read_tariff(
         {"id": "h", "currency": "EUR", "elements": [{"price_components": [hourly]}]}
-    )
+    ).tariff
     facts = derive([start(0, 0, state="Charging"), state(30, "SuspendedEV"), stop(120, 5000)])
-    assert isinstance(tariff, Tariff)
+    assert tariff is not None
 
-    priced = price(tariff, Usage(facts.energy_mwh or 0, facts.charging_ms, facts.idle_ms))
+    priced = price(compile_tariff(tariff), usage_of_facts(facts, UTC_ZONE))
 
-    assert priced.excl_micro == 1_000_000
+    assert priced.micro == (1_000_000, 1_000_000)
 
 
 def test_row_34_a_session_over_midnight_and_month_is_split_where_the_energy_flowed() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +14,7 @@ from schemas.units import SLICE_MS
 from streams.core.allot import Start, Tagged, allot
 from streams.core.derive import derive
 from streams.core.events import CoreEvent
-from streams.core.pricing.price import Usage, accrue, price
-from streams.core.pricing.tariff import Tariff, parse_tariff
-from streams.core.slices import Slice, slice_session
+from streams.core.slices import slice_session
 from tests.streams.core.core_events import given_up, row_end, sample, start, state, stop
 
 MANY = settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -150,81 +147,6 @@ def test_a_session_is_in_the_totals_exactly_when_closed_and_nothing_speaks_again
         assert 0 <= facts.energy_mwh <= 250_000_000
         assert facts.ended_ms is not None
     assert (facts.grade == "set_aside") == bool(facts.quarantine_reason)
-
-
-def decimals(places: int, top: int) -> st.SearchStrategy[Decimal]:
-    """Prices as text has them."""
-    return st.decimals(0, top, places=places, allow_nan=False)
-
-
-COMPONENTS = st.fixed_dictionaries(
-    {
-        "type": st.sampled_from(["ENERGY", "TIME", "PARKING_TIME", "FLAT"]),
-        "price": decimals(4, 20).map(str),
-        "vat": st.none() | decimals(2, 30).map(str),
-    }
-)
-SLICES = st.lists(
-    st.tuples(st.integers(0, 40_000_000), st.integers(0, 450_000), st.integers(0, 450_000)),
-    min_size=1,
-    max_size=12,
-)
-
-
-def tariff_of(components: list[dict[str, Any]]) -> Tariff:
-    """A tariff without restrictions."""
-    found = parse_tariff(
-        {"id": "T", "currency": "EUR", "elements": [{"price_components": components}]}
-    )
-    assert isinstance(found, Tariff)
-    return found
-
-
-@MANY
-@given(st.lists(COMPONENTS, max_size=4), SLICES)
-def test_money_by_slice_sums_to_the_price_to_the_micro_unit(
-    components: list[dict[str, Any]], parts: list[tuple[int, int, int]]
-) -> None:
-    tariff = tariff_of(components)
-    slices = [
-        Slice(i * SLICE_MS, energy, charging + idle, charging, idle)
-        for i, (energy, charging, idle) in enumerate(parts)
-    ]
-    usage = Usage(
-        sum(s.energy_mwh for s in slices),
-        sum(s.charging_ms for s in slices),
-        sum(s.idle_ms for s in slices),
-    )
-
-    priced, amounts = price(tariff, usage), accrue(tariff, slices)
-
-    assert sum(excl for excl, _ in amounts) == priced.excl_micro
-    assert sum(incl for _, incl in amounts) == priced.excl_micro + priced.vat_micro
-    assert all(0 <= excl <= incl for excl, incl in amounts)
-
-
-@MANY
-@given(COMPONENTS, st.integers(0, 250_000_000), st.integers(0, 10**9))
-def test_a_line_is_the_exact_product_rounded_once_half_up_to_a_micro_unit(
-    component: dict[str, Any], energy_mwh: int, time_ms: int
-) -> None:
-    priced = price(tariff_of([component]), Usage(energy_mwh, time_ms, time_ms))
-
-    units = {
-        "ENERGY": Decimal(energy_mwh) / 1_000_000,
-        "TIME": Decimal(time_ms) / 3_600_000,
-        "PARKING_TIME": Decimal(time_ms) / 3_600_000,
-        "FLAT": Decimal(1),
-    }
-    # multiply before dividing: a third of an hour has no exact decimal
-    exact = Decimal(component["price"]) * units[component["type"]] * 1_000_000
-    vat = exact * Decimal(component["vat"] or 0) / 100
-    (line,) = priced.lines
-    assert abs(line.excl_micro - exact) <= Decimal("0.5000001")
-    assert abs(line.vat_micro - vat) <= Decimal("0.5000001")
-    if component["type"] in {"ENERGY", "FLAT"}:
-        assert line.excl_micro == exact.quantize(Decimal(1), ROUND_HALF_UP)
-        assert line.vat_micro == vat.quantize(Decimal(1), ROUND_HALF_UP)
 
 
 IDS = st.sampled_from(["1", "2", "-1", "0", ""])

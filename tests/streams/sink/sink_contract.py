@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,12 +11,12 @@ import pyarrow as pa
 import pytest
 
 from schemas import wire
-from streams.core.book import Owner, Session, Station
+from streams.core.book import Bill, Owner, Session, Station
 from streams.core.events import CoreEvent, Started
 from streams.core.identity import NIL, start_session_id, transaction_session_id
 from streams.event_rows import PendingRows, core_event
 from streams.session_rows import derive_session, sessions_table
-from streams.sink.port import Reassignment, Sink, StoredSession
+from streams.sink.port import Reassignment, Selection, Sink, StoredSession, StoredTerms
 from tests.streams.core.core_events import (
     end21,
     meter16,
@@ -67,7 +68,27 @@ class SinkContract:
         assert found == StoredSession(
             tenant, "S9", key(tenant, "x")[2], "ocpp2.1", ("x",), (1 << 40) + 4, "active",
             1, -1, ms(0), ms(0), ms(40), ms(0), ms(30),
+            Bill("active", None, None, None, "", "", "no_tariff"),
         )  # fmt: skip
+
+    def test_chosen_sessions_come_page_by_page_and_each_once(self, sink: Sink, tenant: str) -> None:
+        ids = [f"x{i}" for i in range(7)]
+        store(sink, tenant, {x: [start21(10 * i, x)] for i, x in enumerate(ids)})
+        chosen = Selection(below=2 << 40, unpriced=True, station_id="S9", from_ms=ms(10))
+
+        found: list[StoredTerms] = []
+        while page := sink.page(chosen, found[-1].key if found else None, 4):
+            found += page
+
+        mine = [one for one in found if one.session.tenant == tenant]
+        assert {one.key for one in mine} == {key(tenant, x) for x in ids[1:]}
+        assert len(mine) == 6
+        assert {one.driver_key for one in mine} == {"A"}
+        assert sorted(one.begun_ms for one in mine) == [ms(10 * i) for i in range(1, 7)]
+        assert sink.count(chosen) == len(found)
+        assert sink.page(replace(chosen, to_ms=ms(10)), None, 9) == []
+        assert sink.page(replace(chosen, below=1 << 40), None, 9) == []
+        assert sink.page(replace(chosen, station_id="S'1"), None, 9) == []
 
     def test_stations_tell_last_starts_newest_event_and_open_sessions(
         self, sink: Sink, tenant: str
