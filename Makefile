@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install install-dev demo check unit lint test bench lock schemas clean
+.PHONY: help install install-dev demo check unit lint test bench bench-pricing lock schemas clean
 SHELL := /bin/sh
 
 VENV := .venv
@@ -19,7 +19,7 @@ endif
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile | while read -r name text; do \
-		printf '  make %-12s %s\n' "$$name" "$$text"; done
+		printf '  make %-13s %s\n' "$$name" "$$text"; done
 
 install: $(VENV)/.installed ## .venv with the locked packages and .venv/bin/laddstream
 
@@ -45,6 +45,9 @@ lint: install-dev ## lint, types and import contracts alone
 
 bench: install-dev ## CPU seconds per million events, into build/bench.json
 	@$(PY) -m bench $(ARGS)
+
+bench-pricing: install-dev ## sessions priced per CPU second, beside the test oracle
+	@$(PY) -m bench.pricing $(ARGS)
 
 schemas: install-dev ## write JSON Schema and AsyncAPI files from the models
 	@$(PY) -m schemas.generate

@@ -69,9 +69,14 @@ class Offsets:
             raise self._unreachable(KafkaException(known.error))
         return sorted(known.partitions)
 
-    def read(self) -> list[PartitionLag]:
-        """All partitions now; raises UnavailableError where broker or topic are missing."""
+    def read(self, *, may_lack: bool = False) -> list[PartitionLag]:
+        """All partitions now; raises UnavailableError where broker or topic are missing.
+
+        None for a topic that `may_lack`.
+        """
         partitions = self.partitions()
+        if not partitions and may_lack:
+            return []
         if not partitions:
             raise UnavailableError(
                 f"Kafka at {self.bootstrap_servers} has no topic {self.topic}: "

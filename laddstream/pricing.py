@@ -197,7 +197,7 @@ def _unstepped(tariff: Tariff, later: Sequence[TariffPart]) -> Tariff:
 
 
 def _share(compiled: Compiled, usage: Usage, session: SessionDocument) -> Share:
-    priced = price(compiled, usage)
+    priced = _timed(price(compiled, usage), compiled, usage)
     if not session.billable:
         priced = replace(priced, lines=())
     elif session.credit:
@@ -207,6 +207,29 @@ def _share(compiled: Compiled, usage: Usage, session: SessionDocument) -> Share:
     if compiled.plain and not (usage.reservation and usage.reservation_expired):
         periods += [_plain_period(compiled, flow, i) for i, flow in enumerate(usage.flows())]
     return Share(compiled.tariff, priced, tuple(periods))
+
+
+def _timed(priced: Priced, compiled: Compiled, usage: Usage) -> Priced:
+    """Without restrictions the engine does not look when a volume came: here it is said."""
+    if not compiled.plain:
+        return priced
+    spans: dict[str, tuple[int, int]] = {}
+    for flow in usage.flows():
+        for dimension, volume in (
+            (ENERGY, flow.energy_mwh),
+            (TIME, flow.charging_ms),
+            (PARKING_TIME, flow.parking_ms),
+        ):
+            if volume:
+                start = spans.get(dimension, (flow.start_ms, 0))[0]
+                spans[dimension] = (start, flow.end_ms)
+    lines = [
+        line._replace(start_ms=spans[line.dimension][0], end_ms=spans[line.dimension][1])
+        if line.dimension in spans and not line.reservation
+        else line
+        for line in priced.lines
+    ]
+    return replace(priced, lines=tuple(lines))
 
 
 def _plain_period(compiled: Compiled, flow: Flow, number: int) -> Segment:

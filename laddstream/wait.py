@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -117,12 +117,15 @@ def wait(
     kafka = settings.kafka
     started = last_seen = clock()
     caught_up_at: float | None = None
-    with (
-        closing(Offsets(services.kafka_bootstrap(settings), kafka.events_topic, kafka.group)) as at,
-        closing(connect(address)) as store,
-    ):
+    broker = services.kafka_bootstrap(settings)
+    with ExitStack() as opened:
+        at = opened.enter_context(closing(Offsets(broker, kafka.events_topic, kafka.group)))
+        paid = opened.enter_context(closing(Offsets(broker, kafka.payments_topic, kafka.group)))
+        store = opened.enter_context(closing(connect(address)))
         while True:
             lags = at.read()
+            if kafka.payments_topic:
+                lags += paid.read(may_lack=True)
             if any(partition.lag for partition in lags):
                 caught_up_at = None
             elif caught_up_at is None:

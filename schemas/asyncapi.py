@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.events import EVENT_TYPES, EventBase
+from schemas.payments import PaymentRecorded
 from schemas.topics import DEAD_LETTERS, DLQ_HEADERS, EVENTS, PAYMENTS, SESSIONS, TOPICS, Topic
 
 _KAFKA = {"bindingVersion": "0.5.0"}
@@ -31,7 +32,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "laddstream",
             "version": "1.0.0",
-            "description": "Charger events in; sessions and dead letters out.",
+            "description": "Charger events and payments in; sessions and dead letters out.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
@@ -58,7 +59,7 @@ def document() -> dict[str, Any]:
 def _message_names(topic: Topic) -> list[str]:
     carried = {
         EVENTS: [*map(tag_of, EVENT_TYPES), "event_batch"],
-        PAYMENTS: ["payment"],
+        PAYMENTS: ["payment_recorded", "payment_batch"],
         DEAD_LETTERS: ["dead_letter"],
         SESSIONS: ["session"],
     }
@@ -94,9 +95,7 @@ def _messages() -> dict[str, Any]:
             EVENTS,
             str(model.__doc__).split("\n\n")[0],
             {"$ref": f"./json/events/{tag_of(model)}.json"},
-            examples=[
-                {"name": path.stem, "payload": payload} for path, payload in _examples(model)
-            ],
+            examples=_examples(tag_of(model)),
         )
         for model in EVENT_TYPES
     }
@@ -110,10 +109,20 @@ def _messages() -> dict[str, Any]:
     }
     return events | {
         "event_batch": _message(EVENTS, "A gateway's batch: a JSON array of events.", batch),
-        "payment": _message(PAYMENTS, "Not yet in the contract.", {"type": "object"}),
+        "payment_recorded": _message(
+            PAYMENTS,
+            str(PaymentRecorded.__doc__).split("\n\n")[0],
+            {"$ref": "./json/payment.json"},
+            examples=_examples("payments/payment_recorded"),
+        ),
+        "payment_batch": _message(
+            PAYMENTS,
+            "Several payments: a JSON array of them.",
+            {"type": "array", "items": {"$ref": "./json/payment.json"}},
+        ),
         "dead_letter": _message(
             DEAD_LETTERS,
-            "The bytes as they came, whatever they are.",
+            "The bytes as they came, whatever they are; card numbers are starred.",
             {"type": "string", "format": "binary"},
             contentType="application/octet-stream",
             headers=headers,
@@ -124,9 +133,10 @@ def _messages() -> dict[str, Any]:
     }
 
 
-def _examples(model: type[EventBase]) -> list[tuple[Path, Any]]:
-    folder = Path(__file__).parent / "examples" / tag_of(model)
-    return [(path, json.loads(path.read_text("utf-8"))) for path in sorted(folder.glob("*.json"))]
+def _examples(folder: str) -> list[dict[str, Any]]:
+    """The examples in a folder, as a message names them."""
+    paths = sorted((Path(__file__).parent / "examples" / folder).glob("*.json"))
+    return [{"name": p.stem, "payload": json.loads(p.read_text("utf-8"))} for p in paths]
 
 
 def _message(topic: Topic, summary: str, payload: dict[str, Any], **more: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 from schemas import asyncapi
 from schemas.compatibility import breaking_changes
 from schemas.events import EVENT_ADAPTER, EVENT_TYPES
+from schemas.payments import PaymentRecorded
 from schemas.records import RECORDS
 
 HERE = Path(__file__).parent
@@ -31,10 +32,15 @@ _UNITS = {"_wh": "Wh", "_percent": "%", "_w": "W", "_a": "A", "_s": "s"}
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:
-    """Every JSON Schema by its path below `schemas/json`: the union, each event, each record."""
+    """Every JSON Schema by its path below `schemas/json`: the union of events, the payment,
+    each event, each record.
+    """
     event_models = {f"events/{asyncapi.tag_of(model)}": TypeAdapter(model) for model in EVENT_TYPES}
     records = {f"records/{table}": TypeAdapter(model) for table, model in RECORDS.items()}
-    union: dict[str, TypeAdapter[Any]] = {"event": EVENT_ADAPTER}
+    union: dict[str, TypeAdapter[Any]] = {
+        "event": EVENT_ADAPTER,
+        "payment": TypeAdapter(PaymentRecorded),
+    }
     return {
         f"{name}.json": _polished(name, adapter.json_schema())
         for name, adapter in (union | event_models | records).items()

@@ -39,8 +39,6 @@ from streams.core.pricing.contract import (
     Contract,
 )
 from streams.core.pricing.model import Tariff
-from streams.core.pricing.tariff import Tariff as PlainTariff
-from streams.core.pricing.tariff import Unsupported
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -67,6 +65,7 @@ class StationInfo:
     zone: ZoneInfo = UTC_ZONE
 
 
+_NO_DISCOUNT = Fraction(0)
 NO_STATION = StationInfo()
 NO_DRIVER = Driver()
 
@@ -117,12 +116,6 @@ class Catalogue:
     ready: Mapping[int, Compiled] = field(default_factory=dict)
     """Compiled tariffs by the identity of the tariff; `tariffs` keeps those alive."""
 
-    plain: Mapping[tuple[str, str], PlainTariff | Unsupported] = field(default_factory=dict)
-
-    def tariff(self, tenant: str, tariff_id: str) -> PlainTariff | Unsupported | None:
-        """The tariff as the first engine read it."""
-        return self.plain.get((tenant, tariff_id))
-
     def station(self, owner: Owner, at_ms: int | None = None) -> StationInfo:
         """What is known of a station at an instant (None: newest); empty where nothing is."""
         versions = self.stations.get(owner)
@@ -160,7 +153,7 @@ class Catalogue:
             driver_id=driver.driver_id,
             company_id=driver.company_id,
             plan_id=plan.plan_id if plan else "",
-            discount=plan.discount if plan else Fraction(0),
+            discount=plan.discount if plan else _NO_DISCOUNT,
             payer=payer,
             payer_id=payer_id,
             free_reason=choice.free_reason,
@@ -221,13 +214,11 @@ def _plan(terms: Terms, driver: Driver, at_ms: int) -> tuple[Plan | None, list[s
     for one in terms.subscriptions.get(driver.driver_id, ()):
         if one.from_ms <= at_ms < one.until_ms:
             plan = current(terms.plans.get(one.plan_id, ()), at_ms)
-            name = f"plan {one.plan_id} of {driver.driver_id}{one.since}"
             if plan is None:
-                return Plan(one.plan_id), [f"{name}: not in the catalogue"]
-            parts = ["own tariff"] if plan.tariff_id else []
-            if plan.discount:
-                parts.append(f"{float(plan.discount * 100):g} % discount")
-            return plan, [f"{name}: {', '.join(parts)}" if parts else name]
+                return Plan(one.plan_id), [f"plan {one.plan_id}: not in the catalogue"]
+            day = datetime.fromtimestamp(one.from_ms // 1000, plan.zone).date()
+            name = f"plan {one.plan_id} of {driver.driver_id} since {day}"
+            return plan, [f"{name}: {plan.words}" if plan.words else name]
     return None, []
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -34,7 +33,6 @@ from streams.core.pricing.choice import (
 )
 from streams.core.pricing.compiled import compile_tariff
 from streams.core.pricing.contract import UTC_ZONE
-from streams.core.pricing.tariff import parse_tariff
 
 Row = Mapping[str, Any]
 WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
@@ -51,12 +49,7 @@ def build_catalogue(
     **tables: Iterable[Row],
 ) -> Catalogue:
     """A snapshot; `tables`: drivers, companies, plans, subscriptions, assignments."""
-    rows = list(tariffs)
-    found = _timelines(rows, "tariff_id", _tariff)
-    plain = {
-        (row["tenant"], row["tariff_id"]): parse_tariff(msgspec.json.decode(row["ocpi_json"]))
-        for row in rows
-    }
+    found = _timelines(tariffs, "tariff_id", _tariff)
     ready = {
         id(stored.tariff): stored.compiled
         for versions in found.values()
@@ -64,7 +57,7 @@ def build_catalogue(
         if stored is not None and stored.tariff is not None and stored.compiled is not None
     }
     return Catalogue(
-        revision, _timelines(stations, "station_id", _station), found, _terms(tables), ready, plain
+        revision, _timelines(stations, "station_id", _station), found, _terms(tables), ready
     )
 
 
@@ -202,8 +195,12 @@ def _day_words(days: frozenset[int]) -> str:
 
 def _plan(row: Row) -> Plan:
     entry = _DECODER.decode(row["plan_json"])
-    discount = Fraction(str(entry.get("discount_percent") or 0)) / 100
-    return Plan(row["plan_id"], entry.get("tariff_id") or "", discount)
+    percent = Decimal(str(entry.get("discount_percent") or 0)).normalize()
+    own = entry.get("tariff_id") or ""
+    words = ["own tariff"] if own else []
+    words += [f"{percent:f} % discount"] if percent else []
+    zone = zone_of(entry.get("time_zone", ""))
+    return Plan(row["plan_id"], own, Fraction(percent) / 100, ", ".join(words), zone)
 
 
 def _subscriptions(rows: Iterable[Row]) -> dict[str, tuple[Subscription, ...]]:
@@ -211,15 +208,8 @@ def _subscriptions(rows: Iterable[Row]) -> dict[str, tuple[Subscription, ...]]:
     for row in rows:
         if not row.get("deleted"):
             until = row.get("until_ms")
-            day = datetime.fromtimestamp(row["from_ms"] // 1000, UTC)
-            found[row["driver_id"]].append(
-                Subscription(
-                    row["plan_id"],
-                    row["from_ms"],
-                    FOREVER if until is None else until,
-                    f" since {day:%Y-%m-%d}",
-                )
-            )
+            one = Subscription(row["plan_id"], row["from_ms"], FOREVER if until is None else until)
+            found[row["driver_id"]].append(one)
     return {
         driver: tuple(sorted(held, key=lambda one: (-one.from_ms, one.plan_id)))
         for driver, held in found.items()

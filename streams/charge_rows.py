@@ -61,7 +61,10 @@ def charges_table(rows: Sequence[Derived], say: ChargeWords) -> pa.Table | None:
             "amount_incl_vat": scaled(incl, MONEY),
             "currency": words([r.currency for r in owners]),
             "because": pa.array(
-                [say.sentence(x, c.tariff, c.zone) for x, c in zip(lines, contracts, strict=True)],
+                [
+                    say.sentence(x, k, c.tariff, c.zone)
+                    for x, k, c in zip(lines, known, contracts, strict=True)
+                ],
                 pa.string(),
             ),
             "element": pa.array([x.element for x in lines], pa.int16()),

@@ -43,15 +43,18 @@ class ChargeWords:
     def __init__(self) -> None:
         self._known: dict[tuple[int, int], Known] = {}
         self._alive: list[Component] = []  # or their ids would be given to others
+        self._last: tuple[object, ...] = ()
+        self._when = ""
 
-    def sentence(self, line: Line, tariff: Tariff | None, zone: ZoneInfo) -> str:
-        """Why the line is there, one English sentence."""
-        component = line.component
-        if component is not None and (line.billed == line.quantity or line.dimension == FLAT):
-            middle = self.known(line, tariff, zone).middle
-            when = _when(line, zone) if middle else ""
-            if when:
-                return f"{_counted(line)}{middle}{when}."
+    def sentence(self, line: Line, known: Known, tariff: Tariff | None, zone: ZoneInfo) -> str:
+        """Why the line is there, one English sentence; `known` of its component."""
+        if known.middle and (line.billed == line.quantity or line.dimension == FLAT):
+            flat = line.dimension == FLAT
+            key = (line.start_ms, line.end_ms, line.stretches, flat, zone)
+            if key != self._last:  # the lines of a session mostly hold from its start to its end
+                self._last, self._when = key, _when(line, zone)
+            if self._when:
+                return f"{_counted(line)}{known.middle}{self._when}."
         return _because(line, tariff, zone)
 
     def known(self, line: Line, tariff: Tariff | None, zone: ZoneInfo) -> Known:

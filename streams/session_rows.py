@@ -69,6 +69,8 @@ class Derived:
         """The total rounded to minor units, in micro-units."""
         if self.priced is None:
             return None
+        if self.total == _NOTHING:
+            return _NOTHING
         exponent = minor_exponent(self.priced.currency)
         exponent = 2 if exponent is None else exponent
         unit = 10 ** (6 - exponent)

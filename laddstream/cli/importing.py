@@ -12,6 +12,7 @@ import typer
 
 from laddstream.cli import importing_view as view
 from laddstream.cli.importing_logs import LogOptions, import_logs
+from laddstream.cli.importing_payments import import_payments
 from laddstream.services import clickhouse_credentials, clickhouse_url, kafka_bootstrap
 from laddstream.settings import Settings
 from producers.event_file import read_event_file
@@ -37,6 +38,7 @@ class Format(StrEnum):
     ROWS = "rows"
     OCPP_LOG = "ocpp-log"
     EVENTS = "events"
+    PAYMENTS = "payments"
 
 
 def register(app: typer.Typer) -> None:
@@ -93,12 +95,21 @@ def import_files(
 
       laddstream import frames.jsonl --format ocpp-log
 
+    Settlement files of a payment provider need a mapping, payment events (JSON lines) none:
+
+      laddstream import june.csv --format payments --mapping psp_balance
+
     Exit code 0: all was read. 1: some rows could not be read, the others are published.
     """
     settings = Settings()
     owner = tenant or settings.tenant
     kind = _kind(format_, mapping)
-    if kind is Format.ROWS:
+    if kind is Format.PAYMENTS:
+        good = import_payments(
+            files, mapping, settings, owner, rejects,
+            explain=rows if explain else 0, dry_run=dry_run, as_json=as_json,
+        )  # fmt: skip
+    elif kind is Format.ROWS:
         chosen = load_mapping(mapping or "")
         if explain:
             _explain(files, chosen, owner, rows, as_json=as_json)
@@ -145,7 +156,7 @@ def _kind(format_: Format | None, mapping: str | None) -> Format:
                 "or --format ocpp-log or --format events."
             )
         return Format.ROWS
-    if mapping is not None:
+    if mapping is not None and format_ is not Format.PAYMENTS:
         raise UserError(f"--mapping is for rows of sessions, not for --format {format_}.")
     return format_ or Format.ROWS
 

@@ -35,6 +35,28 @@ _CHARGES = (
     "SELECT * FROM mart.session_charges WHERE session_id = {id:UUID} AND tenant = {tenant:String} "
     "ORDER BY line"
 )
+_MONEY = {
+    "adjustments": (
+        "SELECT * FROM mart.adjustments WHERE session_id = {id:UUID} AND tenant = {tenant:String} "
+        "ORDER BY version"
+    ),
+    "owed": (
+        "SELECT * FROM mart.session_owed WHERE session_id = {id:UUID} AND tenant = {tenant:String} "
+        "ORDER BY payer, payer_id"
+    ),
+    "ledger": (
+        "SELECT * FROM mart.ledger WHERE session_id = {id:UUID} AND tenant = {tenant:String} "
+        "ORDER BY at, entry_id"
+    ),
+    "payments": (
+        "SELECT * FROM mart.payments WHERE session_id = {id:UUID} AND tenant = {tenant:String} "
+        "ORDER BY at, payment_id"
+    ),
+    "invoiced": (
+        "SELECT * FROM mart.invoiced_sessions WHERE session_id = {id:UUID} "
+        "AND tenant = {tenant:String}"
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +65,11 @@ class Whole:
 
     session: Row
     charges: list[Row]
+    adjustments: list[Row]
+    owed: list[Row]
+    ledger: list[Row]
+    payments: list[Row]
+    invoiced: list[Row]
     slices: list[Row]
     curve: list[Row]
     events: list[Row]
@@ -64,11 +91,12 @@ def load(store: Store, session_id: str) -> Whole:
     charges, slices, curve, events = (
         store.fetch(statement, keys).records() for statement in (_CHARGES, _SLICES, _CURVE, _EVENTS)
     )
-    return Whole(row, charges, slices, curve, events)
+    money = {name: store.fetch(text, keys).records() for name, text in _MONEY.items()}
+    return Whole(session=row, charges=charges, slices=slices, curve=curve, events=events, **money)
 
 
 def as_json(whole: Whole) -> str:
-    """One object with `session`, `charges`, `slices`, `curve` and `events`."""
+    """One object with `session` and the lists of a `Whole`."""
     return msgspec.json.format(_ENCODER.encode(asdict(whole)), indent=1).decode() + "\n"
 
 
@@ -77,15 +105,12 @@ def show(whole: Whole, console: Console) -> None:
     console.print(f"[bold]Session {whole.session['session_id']}[/]")
     facts = Table(box=None, show_header=False, pad_edge=False)
     for key, value in whole.session.items():
-        if key != "session_id" and value not in (None, "", []):
+        if key not in {"session_id", "contract_because"} and value not in (None, "", []):
             facts.add_row(Text(key, style="dim"), Text(_text(value)))
     console.print(facts)
     if reason := whole.session["quarantine_reason"]:
         console.print(f"[yellow]Not in the standard totals: {reason}[/]")
-    _part(
-        console, "Price", whole.charges,
-        "line dimension quantity unit unit_price vat_percent amount_excl_vat currency because",
-    )  # fmt: skip
+    _money(console, whole)
     _part(
         console, "Quarters of an hour (UTC)", whole.slices,
         "slice_start energy_wh charging_s idle_s amount_incl_vat provisional",
@@ -102,11 +127,43 @@ def show(whole: Whole, console: Console) -> None:
     )  # fmt: skip
 
 
+def _money(console: Console, whole: Whole) -> None:
+    """What was owed, by whom, under which terms, line by line, and what became of it."""
+    reasons = whole.session.get("contract_because")
+    if isinstance(reasons, list) and reasons:
+        console.print("\n[bold]Terms[/]")
+        for reason in reasons:
+            console.print(Text(f"  {_text(reason)}"))
+    if unpriced := whole.session.get("unpriced_reason"):
+        console.print(f"\n[yellow]No price: {_text(unpriced)}[/]")
+    _part(
+        console, "Price without VAT", whole.charges,
+        "line dimension quantity_billed unit unit_price vat_percent amount_excl_vat currency",
+    )  # fmt: skip
+    for line in whole.charges:
+        console.print(Text(f"  {_text(line['line'])}  {_text(line['because'])}", style="dim"))
+    if whole.owed:
+        columns = "payer payer_id owed_excl_vat owed_incl_vat currency plan_id because"
+        _part(console, "Owed", whole.owed, columns)
+    if whole.ledger:
+        columns = "at kind payer payer_id amount_excl_vat amount_incl_vat currency"
+        _part(console, "Ledger (UTC)", whole.ledger, columns)
+    if whole.adjustments:
+        columns = "at reason before_incl_vat after_incl_vat currency detail"
+        _part(console, "Adjustments (UTC)", whole.adjustments, columns)
+    if whole.payments:
+        columns = "at kind amount currency method card_brand card_last4 psp payment_id"
+        _part(console, "Payments (UTC)", whole.payments, columns)
+    if whole.invoiced:
+        columns = "invoice_ids invoiced_incl_vat price_incl_vat open_incl_vat currency"
+        _part(console, "Invoiced", whole.invoiced, columns)
+
+
 def _part(console: Console, title: str, rows: list[Row], columns: str) -> None:
     console.print(f"\n[bold]{title}[/]" + ("" if rows else ": none"))
     if not rows:
         return
-    used = [c for c in columns.split() if any(row[c] not in (None, "", []) for row in rows)]
+    used = [c for c in columns.split() if any(row.get(c) not in (None, "", []) for row in rows)]
     table = Table(box=None, pad_edge=False)
     for column in used:
         table.add_column(column, overflow="fold", no_wrap=column in {"timestamp", "slice_start"})
@@ -119,7 +176,7 @@ def _part(console: Console, title: str, rows: list[Row], columns: str) -> None:
 
 def _short(column: str, value: Value) -> str:
     text = _text(value)
-    if column in {"timestamp", "slice_start"}:
+    if column in {"timestamp", "slice_start", "at"}:
         return text.replace("T", " ").removesuffix("Z").removesuffix(".000")
     return text
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from producers.rows.columns import Header, Paths
-from producers.rows.mapping import Mapping
+from producers.rows.mapping import FileMapping, Mapping
 from producers.rows.sessions import RowReader, Session, Skipped
 from producers.rows.tables import Fault, Record, Table, read_table
 from producers.rows.timeline import event_of, events_in_order, in_order, start_registers, steps
@@ -125,7 +125,7 @@ def _add(result: Import, outcome: Session | Skipped | Fault, place: Place) -> No
             result.faults.append(outcome)
 
 
-def columns_of(table: Table, mapping: Mapping) -> Header | Paths:
+def columns_of(table: Table, mapping: FileMapping) -> Header | Paths:
     """How columns are found in a table: by its header, or as paths in JSON."""
     if table.header is not None:
         return Header(table.header, mapping.aliases)

@@ -9,7 +9,7 @@ from datetime import timedelta, tzinfo
 from typing import TypeVar
 
 from producers.rows.columns import Header, Paths
-from producers.rows.fields import OWN, Bound, CellError, bind, holds
+from producers.rows.fields import OWN, CellError, bind, holds
 from producers.rows.mapping import Cell, Mapping, Repair, TimeCell, check_formats
 from producers.rows.numbers import plain_text
 from producers.rows.tables import Fault, Record

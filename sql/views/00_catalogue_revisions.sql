@@ -12,14 +12,14 @@ FROM
     WHERE published_at >= '1971-01-01'
     GROUP BY revision
     UNION ALL
-    SELECT max(revision) AS revision, NULL AS at, '' AS words
-    FROM (SELECT revision FROM ${db}.stations UNION ALL SELECT revision FROM ${db}.tariffs)
+    SELECT max(r.revision) AS revision, NULL AS at, '' AS words
+    FROM (SELECT revision FROM ${db}.stations UNION ALL SELECT revision FROM ${db}.tariffs) AS r
     CROSS JOIN
     (
         SELECT countIf(published_at >= '1971-01-01') AS published, min(revision) AS claimed
         FROM ${db}.catalogue_revisions
     ) AS c
-    WHERE c.published = 0 AND (c.claimed = 0 OR revision < c.claimed)
-    HAVING revision > 0
+    WHERE c.published = 0 AND (c.claimed = 0 OR r.revision < c.claimed)
+    HAVING max(r.revision) > 0
 )
 COMMENT 'Published changes of the catalogue; rows of a load that goes on are in no view'

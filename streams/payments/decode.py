@@ -41,7 +41,7 @@ def decode_payments(chunk: Chunk) -> DecodedPayments:
     out = DecodedPayments()
     for offset, key, value in zip(chunk.offsets, chunk.keys, chunk.values, strict=True):
         for index, raw in _parts(value or b""):
-            found = _read(raw)
+            found = read_payment(raw)
             if isinstance(found, Rejection):
                 out.dead.append(DeadValue(offset, index, raw, key, found))
             else:
@@ -61,7 +61,8 @@ def _parts(value: bytes) -> list[tuple[int, bytes]]:
     return [(-1, value)]
 
 
-def _read(raw: bytes) -> tuple[Payment, int] | Rejection:
+def read_payment(raw: bytes) -> tuple[Payment, int] | Rejection:
+    """One payment and its instant (epoch ms), or why it is none."""
     if not raw:
         return Rejection(Reason.EMPTY, "no value")
     if len(raw) > MAX_EVENT_BYTES:

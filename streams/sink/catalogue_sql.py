@@ -9,6 +9,9 @@ those already published.
 
 from __future__ import annotations
 
+CLAIMED = 1970
+"""Year of the time in a revision that is claimed or given up, not published."""
+
 PUBLISHED = """
 SELECT if(any(c.published) > 0, any(c.published),
     maxIf(r.revision, c.claimed = 0 OR r.revision < c.claimed)) AS revision

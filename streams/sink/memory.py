@@ -17,7 +17,7 @@ from streams.catalogue_rows import build_catalogue
 from streams.convert import CORE_FLAGS
 from streams.core.book import Bill, Owner
 from streams.core.identity import NIL, UNKNOWN_TRANSACTIONS
-from streams.sink.catalogue_sql import CATALOGUE
+from streams.sink.catalogue_sql import CATALOGUE, CLAIMED
 from streams.sink.port import (
     TERMS,
     Reassignment,
@@ -189,7 +189,9 @@ class MemorySink:
 
     def catalogue(self, known: Catalogue) -> Catalogue:
         """The newest published catalogue: of its tables, else the one set on this sink."""
-        published = max((key[0] for key in self.tables["catalogue_revisions"]), default=None)
+        rows = self.tables["catalogue_revisions"].values()
+        said = [r["revision"] for r in rows if r["published_at"].year > CLAIMED]
+        published = max(said, default=None)
         if published is None:
             return known if known.revision == self.current.revision else self.current
         if published == known.revision:
@@ -222,6 +224,8 @@ def _times(row: Row, begins: str) -> Row:
 
 
 def _rank(row: Row) -> int:
+    if "published_at" in row:
+        return _ms(row["published_at"]) or 0
     rank: int = row["version"] if "version" in row else row.get("assignment", 0)
     return rank
 

@@ -285,6 +285,15 @@ def test_a_row_of_sessions_is_priced_from_its_totals() -> None:
         assert answer["lines"][0]["from_local"] == "2026-03-02T11:00:00+01:00"
 
 
+def test_each_line_says_from_when_to_when_also_without_restrictions() -> None:
+    document = tariff(element("TIME", "3"), element("PARKING_TIME", "5"))
+    lines = priced(document, LONG_PARKED)["lines"]
+    assert [(line["from"][11:16], line["to"][11:16]) for line in lines] == [
+        ("10:00", "12:30"),
+        ("12:30", "13:12"),
+    ]
+
+
 def test_a_session_with_its_curve_is_cut_where_the_energy_flowed() -> None:
     curve = [
         {"timestamp": f"2026-03-02T{at}:00.000Z", "import_wh": Decimal(wh), "power_w": None}

@@ -72,6 +72,7 @@ class Pipeline:
             "BOOTSTRAP_SERVERS": self.bootstrap,
             "EVENTS_TOPIC": f"charging.events{self.suffix}",
             "DEAD_LETTER_TOPIC": f"charging.events.dlq{self.suffix}",
+            "PAYMENTS_TOPIC": f"charging.payments{self.suffix}",
             "GROUP": f"laddstream{self.suffix}",
         }
         named = {f"LADDSTREAM_KAFKA__{name}": value for name, value in kafka.items()}
@@ -86,7 +87,13 @@ class Pipeline:
                 "home": self.home,
                 "kafka": {
                     name: env[f"LADDSTREAM_KAFKA__{name.upper()}"]
-                    for name in ("bootstrap_servers", "events_topic", "dead_letter_topic", "group")
+                    for name in (
+                        "bootstrap_servers",
+                        "events_topic",
+                        "dead_letter_topic",
+                        "payments_topic",
+                        "group",
+                    )
                 },
             }
         )
@@ -135,10 +142,13 @@ class Pipeline:
             return [tuple(row) for row in store.fetch(statement, parameters).data]
 
     def assignments(self) -> dict[int, set[int]]:
-        """The partitions that each worker process said in mart to read from."""
+        """The partitions of events that each worker process said in mart to read from."""
+        events = f"{self.settings.kafka.events_topic}-"
         found = self.rows("SELECT worker_id, mapKeys(positions) FROM mart.worker_status")
         return {
-            int(worker.rpartition("-")[2]): {int(name.rpartition("-")[2]) for name in names}
+            int(worker.rpartition("-")[2]): {
+                int(name.removeprefix(events)) for name in names if name.startswith(events)
+            }
             for worker, names in found
         }
 

@@ -38,7 +38,7 @@ def price_of(document: Mapping[str, Any], element: int, component: Mapping[str, 
     factor = 1 + (rate or 0)
     excl = price / factor if included == "YES" else price
     return Price(
-        element, component["type"], excl, excl * factor, rate, int(component.get("step_size", 1))
+        element, component["type"], excl, excl * factor, rate, int(component.get("step_size") or 0)
     )
 
 

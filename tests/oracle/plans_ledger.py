@@ -100,9 +100,8 @@ def settle(
     """Every session in the order of start and id; allowances shrink as they are used."""
     kwh_left: dict[tuple[str, str, str], Decimal] = {}
     sessions_left: dict[tuple[str, str, str], int] = {}
-    cap_left: dict[tuple[str, str, str], Decimal] = {}
-    driver_left: dict[tuple[str, str, str], Decimal] = {}
-    company_left: dict[tuple[str, str], Decimal] = {}
+    cap_spent: dict[tuple[str, ...], Decimal] = {}
+    company_spent: dict[tuple[str, ...], Decimal] = {}
     out = {}
     for one in sorted(sessions, key=lambda s: (s.start, s.key)):
         account = Account()
@@ -113,16 +112,13 @@ def settle(
             account.included, account.covered_wh = _include(one, plan, key, kwh_left, sessions_left)
             excl, incl = excl - account.included[0], incl - account.included[1]
             if plan.cap is not None and plan.currency == one.currency:
-                left = cap_left.setdefault(key, plan.cap)
-                pays = min(incl, left)
-                cap_left[key] = left - pays
+                pays = _up_to(plan.cap, cap_spent, key, incl)
                 if incl:
                     account.capped = (part(excl, incl - pays, incl), incl - pays)
                 excl, incl = excl - account.capped[0], incl - account.capped[1]
         paid = (excl, incl)
         if one.payer == "company":
-            paid = _company(one, companies[one.payer_id], (excl, incl), account,
-                            driver_left, company_left)  # fmt: skip
+            paid = _company(one, companies[one.payer_id], (excl, incl), account, company_spent)
         _owe(one, account, (excl, incl), paid)
         out[one.key] = account
     return out
@@ -166,8 +162,7 @@ def _company(
     company: Company,
     net: tuple[Decimal, Decimal],
     account: Account,
-    driver_left: dict[tuple[str, str, str], Decimal],
-    company_left: dict[tuple[str, str], Decimal],
+    spent: dict[tuple[str, ...], Decimal],
 ) -> tuple[Decimal, Decimal]:
     month = f"{one.start.astimezone(ZoneInfo(company.zone)):%Y-%m}"
     share = (part(net[0], company.share, Decimal(100)), part(net[1], company.share, Decimal(100)))
@@ -175,16 +170,21 @@ def _company(
     pays = share[1]
     if company.currency == one.currency:
         if company.driver_limit is not None:
-            left = driver_left.setdefault((one.payer_id, one.driver, month), company.driver_limit)
-            pays = min(pays, left)
-            driver_left[one.payer_id, one.driver, month] = left - pays
+            pays = _up_to(company.driver_limit, spent, (one.payer_id, one.driver, month), pays)
         if company.limit is not None:
-            left = company_left.setdefault((one.payer_id, month), company.limit)
-            pays = min(pays, left)
-            company_left[one.payer_id, month] = left - pays
+            pays = _up_to(company.limit, spent, (one.payer_id, month), pays)
     excl = part(net[0], pays, net[1]) if net[1] else net[0]
     account.limited = (share[0] - excl, share[1] - pays)
     return excl, pays
+
+
+def _up_to(
+    limit: Decimal, spent: dict[tuple[str, ...], Decimal], key: tuple[str, ...], amount: Decimal
+) -> Decimal:
+    """What of an amount stays below the month's limit; a credit counts against what was spent."""
+    before = spent.get(key, ZERO)
+    spent[key] = before + amount
+    return min(before + amount, limit) - min(before, limit)
 
 
 def _owe(

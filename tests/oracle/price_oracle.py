@@ -62,13 +62,10 @@ class Session:
 
 
 class Piece(NamedTuple):
-    """A part of a stretch in which nothing changes; `moment` tells clock and duration, `level`
-    the energy before it.
-    """
+    """A part of a stretch in which nothing changes; `level` is the energy before it."""
 
     start: int
     end: int
-    moment: int
     level: int
     energy: int
     charging: int
@@ -198,7 +195,7 @@ class Oracle:
                         yield piece
             spent += one.energy
         if not found:
-            yield Piece(origin, origin, origin, 0, 0, 0, 0, stretches[0])
+            yield Piece(origin, origin, 0, 0, 0, 0, stretches[0])
 
     def _at_levels(self, one: Stretch, a: int, b: int, spent: int) -> Iterator[Piece]:
         """The part of a stretch from a to b, divided at thresholds of energy."""
@@ -211,14 +208,14 @@ class Oracle:
                 then = a + bisect_left(range(a, b), wanted, key=lambda t: _flowed(one, t)[0])
                 upto = (wanted, *_flowed(one, then)[1:])
             energy, charging, parking = (y - x for x, y in zip(done, upto, strict=True))
-            yield Piece(at, then, a, spent + done[0], energy, charging, parking, one)
+            yield Piece(at, then, spent + done[0], energy, charging, parking, one)
             at, done = then, upto
 
     def _active(
         self, piece: Piece, origin: int, dimension: str, *, kinds: Sequence[str | None]
     ) -> Price | None:
-        clock = self.clock(piece.moment) if self.clocked else None
-        one, duration = piece.stretch, piece.moment - origin
+        clock = self.clock(piece.start) if self.clocked else None
+        one, duration = piece.stretch, piece.start - origin
         use: dict[str, tuple[int | None, int | None]] = {
             "kwh": (piece.level, piece.level),
             "duration": (duration, duration),
@@ -245,7 +242,7 @@ class Oracle:
         for piece in pieces:
             flat = self._active(piece, origin, "FLAT", kinds=kinds)
             if flat:
-                posting = _posting(flat, piece.moment, 1, reserved=reserved)
+                posting = _posting(flat, piece.start, 1, reserved=reserved)
                 out.append(posting)
                 break
         priced: dict[str, list[Posting]] = {"ENERGY": [], "TIME": [], "PARKING_TIME": []}
@@ -255,7 +252,7 @@ class Oracle:
                 if volume and not (reserved and dimension != "TIME"):
                     price = self._active(piece, origin, dimension, kinds=kinds)
                     if price:
-                        posting = _posting(price, piece.moment, volume, reserved=reserved)
+                        posting = _posting(price, piece.start, volume, reserved=reserved)
                         priced[dimension].append(posting)
         for dimension, postings in priced.items():
             out += postings

@@ -50,7 +50,7 @@ def fill(address: Address, tenant: str, seed: int, count: int) -> dict[str, Acco
     return settle(sessions, PLANS, COMPANIES)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(12))
 def test_settlement_equals_the_calculation_session_by_session(
     mart_address: Address, store: Store, seed: int
 ) -> None:
@@ -74,7 +74,7 @@ def test_settlement_equals_the_calculation_session_by_session(
     assert owed == {key: account.owed for key, account in expected.items()}
     kinds = ("included", "capped", "share", "limited")
     busy = [sum(1 for a in expected.values() if getattr(a, k) != (0, 0)) for k in kinds]
-    assert min(busy) > 5, "every rule took hold"
+    assert min(busy) >= 5, "every rule took hold"
 
 
 def test_the_ledger_adds_up_to_what_each_payer_owes(mart_address: Address, store: Store) -> None:

@@ -274,7 +274,7 @@ def test_the_short_way_to_a_sentence_says_what_the_long_way_says(
     say = ChargeWords()
 
     for one in (line, line._replace(quantity=1_234_567 if dimension != "FLAT" else 1), line):
-        assert say.sentence(one, tariff, zone) == because(
+        assert say.sentence(one, say.known(one, tariff, zone), tariff, zone) == because(
             one, restrictions, "EUR", zone, tax_included=included
         )
     unit = say.known(line, tariff, zone).unit_micro

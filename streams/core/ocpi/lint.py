@@ -50,7 +50,10 @@ def readable(document: Mapping[str, Any]) -> tuple[Tariff | None, tuple[str, ...
         if reading.tariff is not None or reading.findings[-1].code == "no_elements":
             return reading.tariff, tuple(aside)
         error = next(finding for finding in reading.findings if finding.severity == ERROR)
-        place = _set_aside(copy, error.pointer.split("/")[1:])
+        try:
+            place = _set_aside(copy, error.pointer.split("/")[1:])
+        except (KeyError, IndexError, TypeError):  # one object where a list belongs
+            break
         if not place or place in aside:
             break
         aside.append(place)

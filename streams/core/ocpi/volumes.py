@@ -123,11 +123,11 @@ def durations(volumes: Volumes, length_ms: int, path: Path, notes: Notes) -> tup
         if same_hours(time + parking, length_ms) or _same_sum(time, parking, length_ms):
             charging = min(_to_second(time), length_ms)
             return charging, length_ms - charging
-        stated = hours_ms(time), hours_ms(parking)
+        stated = _to_second(time), _to_second(parking)
     else:
         stated = (
-            length_ms if time and same_hours(time, length_ms) else hours_ms(time),
-            length_ms if parking and same_hours(parking, length_ms) else hours_ms(parking),
+            length_ms if time and same_hours(time, length_ms) else _to_second(time),
+            length_ms if parking and same_hours(parking, length_ms) else _to_second(parking),
         )
     if sum(stated) > length_ms:
         text = (
@@ -151,7 +151,9 @@ def _same_sum(time: Decimal, parking: Decimal, length_ms: int) -> bool:
 
 
 def _to_second(hours: Decimal) -> int:
-    """The whole second that rounded hours mean, where there is one within their rounding."""
+    """The whole second that rounded hours mean, where one lies within their last decimal
+    (0.0834 h is 300 s, rounded up).
+    """
     exact = hours_ms(hours)
     second = (exact + 500) // 1000 * 1000
-    return second if abs(second - exact) * 2 * 10 ** decimals(hours) <= HOUR_MS else exact
+    return second if abs(second - exact) * 10 ** decimals(hours) <= HOUR_MS else exact

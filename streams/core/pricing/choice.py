@@ -80,20 +80,23 @@ class Company(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What of a plan matters at the start: its own tariff, and a share of the price less."""
+    """What of a plan matters at the start: its own tariff, and a share of the price less.
+    `words` says it for people, on the clock of `zone`.
+    """
 
     plan_id: str
     tariff_id: str = ""
     discount: Fraction = Fraction(0)
+    words: str = ""
+    zone: ZoneInfo = ZoneInfo("UTC")
 
 
 class Subscription(NamedTuple):
-    """A driver has a plan for a while; `since` says from when, for people."""
+    """A driver has a plan for a while."""
 
     plan_id: str
     from_ms: int
     until_ms: int
-    since: str = ""
 
 
 class Assignment(NamedTuple):
@@ -159,32 +162,28 @@ class Assignments:
     ) -> Assignment | None:
         """The assignment that matches and ranks highest."""
         found: Assignment | None = None
-        for candidates in self._candidates(site, driver):
-            for one in candidates:
-                if (
-                    one.from_ms <= at_ms < one.until_ms
-                    and (one.for_drivers or not for_drivers_only)
-                    and _matches(one, site, driver)
-                    and (found is None or one.rank > found.rank)
-                ):
-                    found = one
+        for one in self._candidates(site, driver):
+            if (
+                one.from_ms <= at_ms < one.until_ms
+                and (not for_drivers_only or one.for_drivers)
+                and _matches(one, site, driver)
+                and (found is None or one.rank > found.rank)
+            ):
+                found = one
         return found
 
-    def _candidates(self, site: Site, driver: Driver) -> Iterable[list[Assignment]]:
-        if self.anywhere:
-            yield self.anywhere
-        if self.by_station and site.station_id in self.by_station:
-            yield self.by_station[site.station_id]
-        if self.by_area and site.area in self.by_area:
-            yield self.by_area[site.area]
-        if self.by_driver:
-            for key in (
-                ("company", driver.company_id),
-                ("partner", driver.partner_id),
-                *(("group", group) for group in driver.groups),
-            ):
-                if key in self.by_driver:
-                    yield self.by_driver[key]
+    def _candidates(self, site: Site, driver: Driver) -> list[Assignment]:
+        out = [*self.anywhere]
+        if self.by_station:
+            out += self.by_station.get(site.station_id, ())
+        if self.by_area:
+            out += self.by_area.get(site.area, ())
+        if self.by_driver and driver.driver_id:
+            out += self.by_driver.get(("company", driver.company_id), ())
+            out += self.by_driver.get(("partner", driver.partner_id), ())
+            for group in driver.groups:
+                out += self.by_driver.get(("group", group), ())
+        return out
 
 
 def index_assignments(rows: Iterable[Assignment]) -> Assignments:

@@ -44,6 +44,7 @@ class Crew:
             "LADDSTREAM_KAFKA__BOOTSTRAP_SERVERS": self.broker.bootstrap,
             "LADDSTREAM_KAFKA__EVENTS_TOPIC": self.topic,
             "LADDSTREAM_KAFKA__DEAD_LETTER_TOPIC": self.dead_letters,
+            "LADDSTREAM_KAFKA__PAYMENTS_TOPIC": "",
             "LADDSTREAM_KAFKA__GROUP": self.topic,
             "LADDSTREAM_KAFKA__SESSION_TIMEOUT_S": "6" if self.broker.kind == "apache" else "2",
         }

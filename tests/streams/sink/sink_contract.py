@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from schemas import wire
+from streams.catalogue import Catalogue
 from streams.core.book import Bill, Owner, Session, Station
 from streams.core.events import CoreEvent, Started
 from streams.core.identity import NIL, start_session_id, transaction_session_id
@@ -28,7 +32,7 @@ from tests.streams.core.core_events import (
     stop16,
     wire_base,
 )
-from tests.streams.core.fleet_kit import catalogue
+from tests.streams.core.fleet_kit import TARIFF, catalogue
 from tests.streams.rows_of_events import TP, decoded
 
 NAMES = ["plain", "o'neill", 'the "big" one', "back\\slash\\", "Malmö/充电 👍", "{x:String} %s $1"]
@@ -265,6 +269,124 @@ class SinkContract:
         stale = [s for s in sink.stale() if s.tenant == tenant]
 
         assert [s.transaction_ids for s in stale] == [("x",)]
+
+    def test_a_load_is_seen_when_its_revision_is_published_and_not_before(
+        self, sink: Sink, tenant: str
+    ) -> None:
+        before = sink.catalogue(Catalogue())
+        revision = before.revision + 1
+        publish(sink, revision, stations=[{"tenant": tenant, "station_id": "it's", "area": "Norr",
+                "rated_power_w": 22000}], at=None)  # fmt: skip
+
+        hidden = sink.catalogue(before)
+        publish(sink, revision, stations=[])
+        shown = sink.catalogue(before)
+
+        assert hidden is before
+        assert shown.revision == revision
+        assert shown.station((tenant, "it's")).rated_power_w == 22_000
+        assert sink.catalogue(shown) is shown
+
+    def test_rows_of_a_load_that_goes_on_do_not_hide_what_is_published(
+        self, sink: Sink, tenant: str
+    ) -> None:
+        revision = sink.catalogue(Catalogue()).revision + 1
+        station = {"tenant": tenant, "station_id": "S1"}
+        publish(sink, revision, stations=[station | {"area": "old"}])
+        publish(sink, revision + 1, stations=[station | {"area": "new"}], at=None)
+
+        assert sink.catalogue(Catalogue()).station((tenant, "S1")).area == "old"
+        publish(sink, revision + 1, stations=[])
+        assert sink.catalogue(Catalogue()).station((tenant, "S1")).area == "new"
+
+    def test_a_station_is_what_it_was_at_the_instant_that_is_asked_for(
+        self, sink: Sink, tenant: str
+    ) -> None:
+        revision = sink.catalogue(Catalogue()).revision + 1
+        station = {"tenant": tenant, "station_id": "S1"}
+        rows = [station | {"area": "A"}, station | {"area": "B", "valid_from": moment(10)},
+                station | {"area": "", "valid_from": moment(20), "deleted": 1}]  # fmt: skip
+        publish(sink, revision, stations=rows)
+
+        found = sink.catalogue(Catalogue())
+        areas = [found.station((tenant, "S1"), ms(at)).area for at in (-(10**6), 9, 10, 19, 20)]
+
+        assert areas == ["A", "A", "B", "B", ""]
+        assert found.station((tenant, "S1")).area == ""
+
+    def test_every_list_of_the_catalogue_comes_back_as_a_contract(
+        self, sink: Sink, tenant: str
+    ) -> None:
+        revision = sink.catalogue(Catalogue()).revision + 1
+        publish(
+            sink, revision,
+            stations=[{"tenant": tenant, "station_id": "S1", "area": "Norr", "tariff_id": "T1",
+                       "time_zone": "Europe/Stockholm"}],
+            tariffs=[{"tenant": tenant, "tariff_id": "T1", "ocpi_json": json.dumps(TARIFF)}],
+            drivers=[{"tenant": tenant, "driver_key": "04E1", "driver_id": "driver-1",
+                      "company_id": "acme", "groups": ["staff"]}],
+            companies=[{"tenant": tenant, "company_id": "acme",
+                        "company_json": '{"currency":"SEK","pays":{"areas":["Norr"]}}'}],
+            plans=[{"tenant": tenant, "plan_id": "flex",
+                    "plan_json": '{"currency":"SEK","discount_percent":"12.5"}'}],
+            subscriptions=[{"tenant": tenant, "driver_id": "driver-1", "plan_id": "flex",
+                            "starts_at": moment(0), "ends_at": moment(60)}],
+            assignments=[{"tenant": tenant, "assignment_id": "a", "tariff_id": "T2",
+                          "stations": [], "areas": [], "driver_group": "board"}],
+        )  # fmt: skip
+
+        found = sink.catalogue(Catalogue())
+        contract = found.contract((tenant, "S1"), "04e1", ms(59))
+        later = found.contract((tenant, "S1"), "04e1", ms(60))
+
+        assert (contract.tariff_id, contract.unpriced_reason) == ("T1", "")
+        assert found.compiled(contract) is not None
+        assert (contract.payer, contract.payer_id) == ("company", "acme")
+        assert (contract.driver_id, contract.plan_id) == ("driver-1", "flex")
+        assert contract.discount == Fraction(1, 8)
+        assert (later.plan_id, later.discount) == ("", Fraction(0))
+
+
+def moment(minutes: float) -> datetime:
+    """The instant of `ms`, as a time."""
+    return datetime.fromtimestamp(ms(minutes) / 1000, UTC)
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+STATION: dict[str, Any] = {
+    "area": "", "city": "", "country": "", "region": "", "time_zone": "", "rated_power_w": None,
+    "tariff_id": "", "deleted": 0, "valid_from": EPOCH,
+}  # fmt: skip
+TYPES = {
+    "revision": pa.uint32(), "rated_power_w": pa.uint32(), "deleted": pa.uint8(),
+    "groups": pa.list_(pa.string()), "stations": pa.list_(pa.string()),
+    "areas": pa.list_(pa.string()), "published_at": pa.timestamp("ms", "UTC"),
+    "valid_from": pa.timestamp("ms", "UTC"), "starts_at": pa.timestamp("ms", "UTC"),
+    "ends_at": pa.timestamp("ms", "UTC"),
+}  # fmt: skip
+
+
+def publish(sink: Sink, revision: int, *, at: datetime | None = NOW, **tables: Any) -> None:
+    """Rows at a revision that was claimed before, published unless `at` is None."""
+    claim = {"revision": revision, "published_at": EPOCH, "summary": "claim"}
+    sink.insert("catalogue_revisions", table_of([claim]))
+    for name, rows in tables.items():
+        defaults = STATION if name == "stations" else {"valid_from": EPOCH, "deleted": 0}
+        if name == "subscriptions":
+            defaults = {"deleted": 0}
+        whole = [{**defaults, **row, "revision": revision} for row in rows]
+        if whole:
+            sink.insert(name, table_of(whole))
+    if at is not None:
+        row = {"revision": revision, "published_at": at, "summary": ""}
+        sink.insert("catalogue_revisions", table_of([row]))
+
+
+def table_of(rows: list[dict[str, Any]]) -> pa.Table:
+    """Rows as the worker's tables are typed."""
+    fields = [pa.field(name, TYPES.get(name, pa.string())) for name in rows[0]]
+    return pa.Table.from_pylist(rows, pa.schema(fields))
 
 
 def low_of(transaction: str) -> list[bytes]:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Iterator
 from contextlib import closing
-from uuid import uuid4
 
 import pyarrow as pa
 import pytest
 
 from laddstream.migrate import apply
-from reports.query import Address
+from reports.query import Address, connect_client
 from schemas.errors import DefectError, UnavailableError
 from streams.catalogue import Catalogue
+from streams.sink.catalogue_sql import CATALOGUE
 from streams.sink.clickhouse import ClickHouseSink
-from tests.sql.mart_store import DATABASE, insert, running_store
-from tests.streams.core.fleet_kit import TARIFF
+from tests.sql.mart_store import DATABASE, running_store
 from tests.streams.sink.sink_contract import SinkContract
 
 pytestmark = pytest.mark.integration
@@ -41,25 +39,28 @@ class TestClickHouseSink(SinkContract):
     def sink(self, module_sink: ClickHouseSink) -> ClickHouseSink:
         return module_sink
 
-    def test_the_catalogue_is_read_anew_when_its_revision_rose(
-        self, sink: ClickHouseSink, address: Address
+    def test_a_store_from_before_revisions_has_all_it_holds_published(
+        self, address: Address
     ) -> None:
-        tenant = f"t-{uuid4()}"
-        before = sink.catalogue(Catalogue())
-        revision = before.revision + 1
-        station = {"tenant": tenant, "station_id": "it's", "revision": revision, "area": "Norr",
-                   "rated_power_w": 22000, "tariff_id": "T1"}  # fmt: skip
-        tariff = {"tenant": tenant, "tariff_id": "T1", "revision": revision,
-                  "ocpi_json": json.dumps(TARIFF)}  # fmt: skip
-        insert(address, "stations", station)
-        insert(address, "tariffs", tariff)
+        with closing(connect_client(address)) as client:
+            client.command("CREATE DATABASE older")
+            for table in [*CATALOGUE, "catalogue_revisions"]:
+                client.command(f"CREATE TABLE older.{table} AS {DATABASE}.{table}")
+            client.command(
+                "INSERT INTO older.stations (tenant, station_id, revision, area)"
+                " VALUES ('t', 'S1', 4, 'Norr'), ('t', 'S2', 6, 'half a load')"
+            )
+            client.command(
+                "INSERT INTO older.catalogue_revisions (revision, published_at)"
+                " VALUES (5, '1970-01-01 00:00:00')"
+            )
+        sink = ClickHouseSink(address.url, address.user, address.password, "older")
 
-        after = sink.catalogue(before)
+        found = sink.catalogue(Catalogue())
 
-        assert after.revision == revision
-        assert after.station((tenant, "it's")).rated_power_w == 22_000
-        assert after.tariff(tenant, "T1") is not None
-        assert sink.catalogue(after) is after
+        assert found.revision == 4
+        assert found.station(("t", "S1")).area == "Norr"
+        assert found.station(("t", "S2")).area == ""
 
     def test_a_store_that_is_gone_is_unavailable_and_worth_a_retry(self) -> None:
         with closing(socket.socket()) as free:

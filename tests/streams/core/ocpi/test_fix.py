@@ -10,11 +10,18 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from streams.core.ocpi.fix import mend
-from streams.core.ocpi.tariffs import read_tariff
+from streams.core.ocpi.tariffs import read_tariff, tariffs_in
 from streams.core.pricing.compiled import compile_tariff
 from streams.core.pricing.engine import price
 from streams.core.pricing.usage import Flow, usage_of
-from tests.streams.core.ocpi.tariff_texts import NOW_MS, component, element, tariff, tariffs
+from tests.streams.core.ocpi.tariff_texts import (
+    NOW_MS,
+    component,
+    element,
+    json_values,
+    tariff,
+    tariffs,
+)
 
 HOUR = 3_600_000
 
@@ -139,3 +146,10 @@ def test_mending_without_leave_keeps_every_price(
     old, new = price(compile_tariff(before), usage), price(compile_tariff(after), usage)
 
     assert (old.micro, old.rounded(2)) == (new.micro, new.rounded(2))
+
+
+@given(json_values, st.booleans())
+def test_mending_never_raises_on_json(document: Any, changes: bool) -> None:
+    for found in tariffs_in(document):
+        once = mend(found, NOW_MS, changes=changes)
+        assert mend(once.document, NOW_MS, changes=changes).did == ()

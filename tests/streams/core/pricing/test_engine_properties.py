@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from schemas import wire
@@ -32,6 +32,9 @@ from tests.streams.core.fleet_strategies import sessions2x
 from tests.streams.core.pricing.pricing_kit import compiled, exact
 
 Json = dict[str, Any]
+LARGE = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+"""Tariffs and sessions are large inputs, slow to draw on a busy machine."""
+
 CLOCKS = [(zone, day) for zone, found in CHANGES.items() for day in found]
 
 
@@ -49,6 +52,7 @@ def pure(session: Session) -> bool:
     return all({s.charging, s.parking} <= {0, s.end - s.start} for s in session.stretches)
 
 
+@LARGE
 @given(cases(), st.lists(st.tuples(st.integers(0, 9), st.floats(0, 1)), max_size=6))
 def test_splitting_a_session_never_changes_its_price(
     case: tuple[Json, Session], cuts: list[tuple[int, float]]
@@ -95,6 +99,7 @@ def growing(draw: st.DrawFn) -> Json:
     return document
 
 
+@LARGE
 @given(growing(), days().flatmap(lambda d: sessions(*d)), st.integers(1, 10_000_000), st.data())
 def test_more_energy_never_costs_less(
     document: Json, session: Session, more: int, data: st.DataObject
@@ -114,6 +119,7 @@ def test_more_energy_never_costs_less(
     assert exact(after)[1] >= exact(before)[1] - slack
 
 
+@LARGE
 @given(cases(), st.fractions(0, 1, max_denominator=400))
 def test_a_discount_takes_its_share_and_free_leaves_nothing(
     case: tuple[Json, Session], share: Fraction
@@ -204,6 +210,7 @@ def core_of(events: list[wire.WireEvent]) -> list[CoreEvent]:
     return out
 
 
+@LARGE
 @given(sessions2x("S1"), cases(), st.integers(0, 99))
 def test_events_in_any_order_and_number_give_the_same_amounts(
     events: list[wire.WireEvent], case: tuple[Json, Session], seed: int
@@ -228,6 +235,7 @@ def test_events_in_any_order_and_number_give_the_same_amounts(
         assert sum(one.incl for one in found[0][3]) == found[0][1].incl
 
 
+@LARGE
 @given(cases())
 def test_micro_units_are_the_exact_total_rounded_half_up(case: tuple[Json, Session]) -> None:
     document, session = case

@@ -1,0 +1,1 @@
+"""Payments from elsewhere: settlement files of payment providers, row by row."""
