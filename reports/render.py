@@ -235,13 +235,18 @@ def _cell(name: str, value: Value, zone: ZoneInfo) -> str:
 
 def _number(name: str, value: Decimal) -> str:
     if name.endswith("_kwh"):
-        return f"{value.quantize(Decimal('0.001'), ROUND_HALF_UP):,}"
+        return f"{_whole(value, '0.001'):,}"
     if name.endswith("_s"):
         minutes, seconds = divmod(int(value.quantize(Decimal(1), ROUND_HALF_UP)), 60)
         return f"{minutes // 60:,}:{minutes % 60:02}:{seconds:02}"
     if name.endswith("_vat"):
-        return f"{value.quantize(Decimal('0.01'), ROUND_HALF_UP):,}"
+        return f"{_whole(value, '0.01'):,}"
     return str(value) if name == "connector" else f"{value:,}"
+
+
+def _whole(value: Decimal, step: str) -> Decimal:
+    # Adding 0 takes the sign off a zero: nobody owes -0.00.
+    return value.quantize(Decimal(step), ROUND_HALF_UP) + 0
 
 
 def _is_number(name: str) -> bool:

@@ -23,7 +23,7 @@ from laddstream.catalogue.entries import MODELS
 from laddstream.catalogue.publish import catalogue_store
 from laddstream.catalogue.sources import FORMATS, Found, take
 from reports.query import Address, StoreError, explain
-from schemas.errors import UserError
+from schemas.errors import UnavailableError, UserError
 
 __all__ = ["FORMATS", "Contents", "Defaults", "Fault", "Loaded", "Source", "load", "read"]
 
@@ -107,17 +107,36 @@ def load(
     """
     if not contents.rows and not contents.late and not contents.faults:
         raise UserError("There is nothing to load in these files: no entry of any list")
+    try:
+        return _load(contents, address, database, dry_run=dry_run, say=say)
+    except StoreError as error:
+        raise explain(error, address.url) from error
+    except UnavailableError as error:
+        if contents.faults:  # they are worth more than a store that is away
+            raise _refusal(contents) from error
+        raise
+
+
+def _refusal(contents: Contents) -> UserError:
+    many = "errors" if len(contents.faults) > 1 else "error"
+    return UserError(f"{len(contents.faults)} {many} in the catalogue: nothing was loaded")
+
+
+def _load(
+    contents: Contents,
+    address: Address,
+    database: str,
+    *,
+    dry_run: bool,
+    say: Callable[[str, int, int], None],
+) -> Loaded:
     with catalogue_store(address, database) as store:
-        try:
-            tenants = {row.key[1] for row in contents.rows}
-            tenants |= {entry.tenant or contents.defaults.tenant for _, entry in contents.late}
-            state = store.state(tenants)
-        except StoreError as error:
-            raise explain(error, address.url) from error
+        tenants = {row.key[1] for row in contents.rows}
+        tenants |= {entry.tenant or contents.defaults.tenant for _, entry in contents.late}
+        state = store.state(tenants)
         changes = settle(contents, state)
         if contents.faults:
-            many = "errors" if len(contents.faults) > 1 else "error"
-            raise UserError(f"{len(contents.faults)} {many} in the catalogue: nothing was loaded")
+            raise _refusal(contents)
         cut_off = state.written > state.published
         publish = bool(changes or cut_off) and not dry_run
         revision = store.publish(changes, state, say) if publish else state.published

@@ -140,7 +140,7 @@ def _dangling(contents: Contents, after: dict[Key, History]) -> Iterator[Fault]:
             continue
         table, tenant = row.key[:2]
         for name, target in _names(row):
-            if (target, tenant, name) in live:
+            if (target, tenant, name) in live or (target, name) in contents.refused:
                 continue
             column = {"tariffs": "tariff_id", "companies": "company_id", "plans": "plan_id"}[target]
             if table == "stations":
@@ -148,8 +148,10 @@ def _dangling(contents: Contents, after: dict[Key, History]) -> Iterator[Fault]:
                 continue
             what = f"{name} is neither in these files nor in the catalogue"
             yield row.raw.fault((column,), what)
-        if table == "subscriptions" and (tenant, row.key[2]) not in drivers:
-            what = f"{row.key[2]} is neither in these files nor in the catalogue"
+        person = row.key[2]
+        known = (tenant, person) in drivers or ("drivers", person) in contents.refused
+        if table == "subscriptions" and not known:
+            what = f"{person} is neither in these files nor in the catalogue"
             yield row.raw.fault(("driver_id",), what)
     contents.notes.extend(
         f"stations name tariff {name}, which is not in the catalogue: their sessions are unpriced"

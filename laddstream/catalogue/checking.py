@@ -33,6 +33,16 @@ _MICRODEGREE = Decimal("0.000001")
 Key = tuple[str, ...]
 """(table, tenant, id …): what has one history."""
 
+KEYS = {
+    "stations": "station_id",
+    "tariffs": "id",
+    "companies": "company_id",
+    "plans": "plan_id",
+    "drivers": "driver_id",
+    "subscriptions": "driver_id",
+    "assignments": "assignment_id",
+}
+
 Values = dict[str, Any]
 """The columns of a row without key, time and revision."""
 
@@ -70,12 +80,14 @@ class Contents:
     notes: list[str] = field(default_factory=list)
     late: list[tuple[Raw, SubscriptionEntry]] = field(default_factory=list)
     """Subscriptions in local time of a plan that only the store knows."""
+    refused: set[tuple[str, str]] = field(default_factory=set)
+    """Lists and ids of entries with faults: whoever names them names nothing unknown."""
 
 
 def check(raws: Iterable[Raw], defaults: Defaults) -> Contents:
     """Every entry checked for itself, and that none is there twice."""
     out = Contents(defaults)
-    entries = [(raw, entry) for raw in raws if (entry := _entry(raw, out.faults)) is not None]
+    entries = [(raw, entry) for raw in raws if (entry := _entry(raw, out)) is not None]
     zones = {
         (entry.tenant or defaults.tenant, entry.plan_id): ZoneInfo(entry.time_zone)
         for _, entry in entries
@@ -87,7 +99,7 @@ def check(raws: Iterable[Raw], defaults: Defaults) -> Contents:
             out.rows.extend(_tariff(raw, entry, tenant, defaults, out))
         elif isinstance(entry, SubscriptionEntry):
             zone = zones.get((tenant, entry.plan_id))
-            if zone is None and _is_local(entry):
+            if zone is None and _is_local(entry) and not entry.backwards:
                 out.late.append((raw, entry))
             else:
                 out.rows.append(subscription_row(raw, entry, tenant, zone or defaults.zone, out))
@@ -97,7 +109,7 @@ def check(raws: Iterable[Raw], defaults: Defaults) -> Contents:
     return out
 
 
-def _entry(raw: Raw, faults: list[Fault]) -> Entry | None:
+def _entry(raw: Raw, out: Contents) -> Entry | None:
     section = "drivers" if raw.section == "tokens" else raw.section
     model = MODELS[section][1 if raw.fields.get("deleted") is True else 0]
     fields = raw.fields
@@ -110,17 +122,27 @@ def _entry(raw: Raw, faults: list[Fault]) -> Entry | None:
         return model.model_validate(fields)
     except ValidationError as error:
         for one in error.errors(include_url=False, include_context=False):
-            given = "" if one["type"] in _SELF_EXPLAINING else f", not {str(one['input'])[:60]!r}"
-            faults.append(raw.fault(tuple(one["loc"]), _sentence(one["type"], one["msg"]) + given))
+            out.faults.append(raw.fault(tuple(one["loc"]), _sentence(dict(one))))
+        out.refused.add((section, str(fields.get(KEYS[section], ""))))
         return None
 
 
-_SELF_EXPLAINING = {"missing", "one"}
+_SENTENCES = {
+    "missing": "is missing",
+    "extra_forbidden": "no field of this list",
+    "string_pattern_mismatch": "line breaks and control characters are not allowed",
+    "too_short": "at least one is needed",
+    "string_too_short": "must not be empty",
+}
 
 
-def _sentence(kind: str, message: str) -> str:
-    words = {"missing": "is missing", "extra_forbidden": "no field of this list"}
-    return words.get(kind, message[:1].lower() + message[1:])
+def _sentence(error: dict[str, Any]) -> str:
+    kind, message = error["type"], error["msg"]
+    if kind in _SENTENCES:
+        return _SENTENCES[kind]
+    what = message.removeprefix("Input ")
+    what = what[:1].lower() + what[1:]
+    return what if kind == "one" else f"{what}, not {str(error['input'])[:60]!r}"
 
 
 def instant(value: datetime, zone: ZoneInfo) -> int:
@@ -140,10 +162,7 @@ def _rows(
     from_ms = _from(entry, getattr(entry, "from_", None), defaults)
     section = "drivers" if raw.section == "tokens" else raw.section
     if entry.deleted:
-        names = {"stations": "station_id", "companies": "company_id", "plans": "plan_id",
-                 "assignments": "assignment_id", "drivers": "driver_id",
-                 "subscriptions": "driver_id"}  # fmt: skip
-        key: Key = (section, tenant, getattr(entry, names[section]))
+        key: Key = (section, tenant, getattr(entry, KEYS[section]))
         if section == "subscriptions":
             key = (*key, getattr(entry, "plan_id", ""))
         yield Wanted(key, from_ms, None, raw, key[2] if section == "drivers" else "")

@@ -5,6 +5,7 @@ A time without zone, or a day alone, is on the clock of the plan (subscriptions)
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -63,6 +64,12 @@ def moment(value: object) -> object:
     return value
 
 
+def _clock(text: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", text):
+        raise PydanticCustomError("clock", "not a time of day such as 06:00")
+    return text
+
+
 def _one_as_list(value: object) -> object:
     return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
 
@@ -79,7 +86,7 @@ Percent = Annotated[Decimal, Field(ge=0, le=100, max_digits=9, decimal_places=4)
 Amount = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=6, allow_inf_nan=False)]
 Identifiers = Annotated[list[Identifier], BeforeValidator(_one_as_list)]
 Watts = Annotated[int, Field(ge=1, le=10_000_000)]
-Clock = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
+Clock = Annotated[str, AfterValidator(_clock)]
 Weekday = Literal[
     "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"
 ]  # fmt: skip
@@ -194,6 +201,13 @@ class SubscriptionEntry(Entry):
     plan_id: Identifier
     from_: Annotated[Moment, Field(alias="from")]
     until: Moment | None = None
+
+    @property
+    def backwards(self) -> bool:
+        """It ends before it begins, whatever the zone."""
+        if self.until is None or (self.until.tzinfo is None) != (self.from_.tzinfo is None):
+            return False
+        return self.until <= self.from_
 
 
 class AssignmentEntry(Entry):

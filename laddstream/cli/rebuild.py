@@ -114,8 +114,9 @@ def show(outcome: Outcome, console: Console, *, dry_run: bool) -> None:
     console.print(
         f"{outcome.looked_at:,} sessions under catalogue revision {outcome.revision}: "
         f"[bold]{len(changes):,} {would}[/], {outcome.adjustments:,} adjustments"
-        + (" (nothing was written)" if dry_run else "")
     )
+    if dry_run:
+        console.print("Nothing was written: without --dry-run it is.")
     if outcome.without_events:
         console.print(
             f"[yellow]{outcome.without_events:,} left alone: their events are not stored[/]"

@@ -17,6 +17,22 @@ Row = dict[str, Value]
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _MAX_SHOWN = 40
+_MOMENTS = frozenset({"timestamp", "slice_start", "at"})
+_LABELS = {
+    "quantity_billed": "billed",
+    "vat_percent": "VAT %",
+    "amount_excl_vat": "excl. VAT",
+    "amount_incl_vat": "incl. VAT",
+    "owed_excl_vat": "excl. VAT",
+    "owed_incl_vat": "incl. VAT",
+    "before_incl_vat": "before",
+    "after_incl_vat": "after",
+    "invoiced_incl_vat": "invoiced",
+    "price_incl_vat": "price now",
+    "open_incl_vat": "difference",
+    "unit_price": "price",
+}
+"""Shorter words for columns, so that a table of money fits 80 columns."""
 
 _EVENTS = (
     "SELECT * FROM mart.events WHERE session_id = {id:UUID} AND tenant = {tenant:String} "
@@ -149,14 +165,16 @@ def _money(console: Console, whole: Whole) -> None:
         columns = "at kind payer payer_id amount_excl_vat amount_incl_vat currency"
         _part(console, "Ledger (UTC)", whole.ledger, columns)
     if whole.adjustments:
-        columns = "at reason before_incl_vat after_incl_vat currency detail"
-        _part(console, "Adjustments (UTC)", whole.adjustments, columns)
+        columns = "at reason before_incl_vat after_incl_vat currency"
+        _part(console, "Adjustments (UTC, incl. VAT)", whole.adjustments, columns)
+        for row in whole.adjustments:
+            console.print(Text(f"  {_short('at', row['at'])}  {_text(row['detail'])}", style="dim"))
     if whole.payments:
         columns = "at kind amount currency method card_brand card_last4 psp payment_id"
         _part(console, "Payments (UTC)", whole.payments, columns)
     if whole.invoiced:
         columns = "invoice_ids invoiced_incl_vat price_incl_vat open_incl_vat currency"
-        _part(console, "Invoiced", whole.invoiced, columns)
+        _part(console, "Invoiced, incl. VAT", whole.invoiced, columns)
 
 
 def _part(console: Console, title: str, rows: list[Row], columns: str) -> None:
@@ -166,7 +184,8 @@ def _part(console: Console, title: str, rows: list[Row], columns: str) -> None:
     used = [c for c in columns.split() if any(row.get(c) not in (None, "", []) for row in rows)]
     table = Table(box=None, pad_edge=False)
     for column in used:
-        table.add_column(column, overflow="fold", no_wrap=column in {"timestamp", "slice_start"})
+        label = _LABELS.get(column, column)
+        table.add_column(label, overflow="fold", no_wrap=column in _MOMENTS)
     for row in rows[:_MAX_SHOWN]:
         table.add_row(*(Text(_short(column, row[column])) for column in used))
     console.print(table)
@@ -176,9 +195,13 @@ def _part(console: Console, title: str, rows: list[Row], columns: str) -> None:
 
 def _short(column: str, value: Value) -> str:
     text = _text(value)
-    if column in {"timestamp", "slice_start", "at"}:
-        return text.replace("T", " ").removesuffix("Z").removesuffix(".000")
+    if column in _MOMENTS:
+        return text.replace("T", " ").partition(".")[0] if column == "at" else _moment(text)
     return text
+
+
+def _moment(text: str) -> str:
+    return text.replace("T", " ").removesuffix("Z").removesuffix(".000")
 
 
 def _text(value: Value) -> str:

@@ -1,10 +1,10 @@
 -- title: Adjustments
 -- about: prices that changed after the session ended, and why; --by session lists each
 -- period: month day week quarter year none
--- dimension: reason session area station driver company tariff plan
--- narrow: detail before_excl_vat after_excl_vat difference_excl_vat before_kwh after_kwh changed_at station before_incl_vat
+-- dimension: none session area station driver company tariff plan
+-- narrow: detail before_excl_vat after_excl_vat difference_excl_vat before_kwh after_kwh changed_at station sessions count before_incl_vat after_incl_vat
 -- column period: when it changed, on the clock of --tz
--- column dimension: the reason, station, … chosen with --by
+-- column dimension: the session, station, … chosen with --by
 -- column reason: late_event, catalogue, or both joined by +
 -- column currency: ISO 4217 code, one row each
 -- column difference_incl_vat: after less before, with VAT, exact

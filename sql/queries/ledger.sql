@@ -2,7 +2,7 @@
 -- about: what everyone owes by kind of entry, sessions and subscriptions; --by session: what and why
 -- period: month day week quarter year none
 -- dimension: none kind payer account session driver company plan area station tariff tenant
--- narrow: because amount_vat amount_excl_vat
+-- narrow: because amount_vat amount_excl_vat count payer
 -- column period: month, day … of posting, on the clock of --tz
 -- column dimension: the plan, driver … chosen with --by; account: payer and id
 -- column kind: session, adjustment, included_session, included_energy, cap, company_share, company_limit, subscription_fee or rounding
@@ -43,5 +43,5 @@ WHERE f.at >= {from:DateTime64(3, 'UTC')} AND f.at < {to:DateTime64(3, 'UTC')}
     AND (empty({currency:Array(String)}) OR has({currency:Array(String)}, f.currency))
     AND (empty({kind:Array(String)}) OR has({kind:Array(String)}, f.kind))
 GROUP BY period, dimension, f.kind, f.payer, f.currency WITH TOTALS
-ORDER BY period, f.currency, dimension, payer, count DESC, kind
+ORDER BY period, f.currency, dimension, payer, f.kind != 'session', f.kind != 'subscription_fee', kind
 LIMIT {limit:UInt64}

@@ -26,7 +26,7 @@ SELECT
     uniqExact(f.tenant, f.driver_id, f.plan_id, f.starts_at) AS subscriptions,
     uniqExact(f.tenant, f.driver_id) AS drivers
 FROM mart.subscription_revenue AS f
-WHERE f.day >= toDate({from:DateTime64(3, 'UTC')}, {tz:String}) AND f.day < toDate({to:DateTime64(3, 'UTC')} + INTERVAL 86399 SECOND, {tz:String})
+WHERE f.day >= toDate32({from:DateTime64(3, 'UTC')}, {tz:String}) AND f.day < toDate32({to:DateTime64(3, 'UTC')} + INTERVAL 86399 SECOND, {tz:String})
     AND (empty({tenant:Array(String)}) OR has({tenant:Array(String)}, f.tenant))
     AND (empty({driver:Array(String)}) OR has({driver:Array(String)}, f.driver_id))
     AND (empty({company:Array(String)}) OR has({company:Array(String)}, f.company_id))

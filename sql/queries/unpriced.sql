@@ -1,8 +1,8 @@
 -- title: Sessions without a price
 -- about: in the totals or still open, by reason; each gets its price as soon as its tariff is there
 -- period: none day week month quarter year
--- dimension: reason tariff station area driver company session
--- narrow: last_at stations first_at drivers
+-- dimension: none tariff station area driver company session
+-- narrow: last_at stations first_at drivers sessions station
 -- column period: start, on the clock of --tz
 -- column dimension: the tariff, station, … chosen with --by
 -- column reason: no_tariff (none is assigned), tariff_missing (not in the catalogue) …

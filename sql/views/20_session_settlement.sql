@@ -48,7 +48,7 @@ AS WITH
     amount -> toInt256(toDecimal128(amount, 6) * 1000000) AS micro,
     amount -> toDecimal64(toDecimal128(toInt128(amount), 6) / 1000000, 6) AS units,
     (run, part, top) -> least(run, top) - least(run - part, top) AS below,
-    amount -> trim(TRAILING '.' FROM trim(TRAILING '0' FROM toString(toDecimal128(toInt128(amount), 6) / 1000000))) AS said
+    amount -> toString(toDecimal128(toInt128(amount), 6) / 1000000) AS said
 SELECT
     tenant, session_id, station_id, area, driver_key, driver_id, company_id, plan_id, payer, payer_id,
     month, company_month, started_at, ended_at, currency, units(excl) AS amount_excl_vat, units(incl) AS amount_incl_vat,

@@ -27,7 +27,8 @@ CREATE OR REPLACE VIEW mart.adjustments
     company_id String COMMENT 'Company of the driver; empty: none known',
     tariff_id String COMMENT 'Tariff the session is priced with now',
     plan_id LowCardinality(String) COMMENT 'Plan of the session now',
-    payer LowCardinality(String) COMMENT 'Who is asked first now'
+    payer LowCardinality(String) COMMENT 'Who is asked first now',
+    replaces UInt64 COMMENT 'Version of the session that was changed'
 )
 AS SELECT
     a.tenant AS tenant, a.session_id AS session_id, a.version AS version, a.at AS at, a.reason AS reason, a.detail AS detail,
@@ -37,7 +38,7 @@ AS SELECT
     a.after_excl_vat - a.before_excl_vat AS difference_excl_vat, a.after_incl_vat - a.before_incl_vat AS difference_incl_vat,
     a.before_energy_wh AS before_energy_wh, a.after_energy_wh AS after_energy_wh, s.connector_id AS connector_id,
     s.city AS city, s.region AS region, s.country AS country, s.driver_id AS driver_id, s.company_id AS company_id,
-    s.tariff_id AS tariff_id, s.plan_id AS plan_id, s.payer AS payer
+    s.tariff_id AS tariff_id, s.plan_id AS plan_id, s.payer AS payer, a.replaces AS replaces
 FROM ${db}.adjustments AS a FINAL
 LEFT ANY JOIN (SELECT * FROM ${db}.sessions FINAL) AS s ON s.tenant = a.tenant AND s.session_id = a.session_id
 COMMENT 'Every change of the price of a session that had ended, with the reason'

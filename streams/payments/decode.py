@@ -13,7 +13,12 @@ from schemas.topics import MAX_EVENT_BYTES
 from streams.chunk import Chunk
 from streams.decode import DeadValue, parse_time
 
-_DECODE = msgspec.json.Decoder(Payment).decode
+
+class _Other(msgspec.Struct, tag_field="type", tag=""):
+    """Nothing: beside it msgspec asks for a payment's `type`, which alone it may lack."""
+
+
+_DECODE = msgspec.json.Decoder(Payment | _Other).decode
 _DECODE_ARRAY = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _DETAIL_CHARS = 300
 
@@ -72,9 +77,15 @@ def read_payment(raw: bytes) -> tuple[Payment, int] | Rejection:
         raw.decode()
         payment = _DECODE(raw)
     except msgspec.ValidationError as error:
-        return _invalid(str(error)[:_DETAIL_CHARS])
+        return _invalid(raw, str(error)[:_DETAIL_CHARS])
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         return Rejection(Reason.NOT_JSON, (str(error) or type(error).__name__)[:_DETAIL_CHARS])
+    return _checked(payment, raw)
+
+
+def _checked(payment: Payment | _Other, raw: bytes) -> tuple[Payment, int] | Rejection:
+    if isinstance(payment, _Other):
+        return Rejection(Reason.UNKNOWN_TYPE, "the type is empty", "type")
     at_ms = problem(payment) or parse_time(payment.timestamp)
     if isinstance(at_ms, Rejection):
         return at_ms
@@ -84,8 +95,12 @@ def read_payment(raw: bytes) -> tuple[Payment, int] | Rejection:
     return payment, at_ms
 
 
-def _invalid(text: str) -> Rejection:
+def _invalid(raw: bytes, text: str) -> Rejection:
     """What msgspec found, with the path of the field as it tells it."""
+    try:
+        msgspec.json.decode(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        return Rejection(Reason.NOT_JSON, str(error)[:_DETAIL_CHARS])
     path = text.rpartition("`$.")[2].rstrip("`") if "`$." in text else ""
     if path == "type" or "required field `type`" in text:
         return Rejection(Reason.UNKNOWN_TYPE, text, "type")

@@ -58,8 +58,8 @@ def bytes_of(stack: Pipeline, topic: str) -> bytes:
         consumer.assign([TopicPartition(topic, number, 0) for number in numbers])
         while (message := consumer.poll(3.0)) is not None:
             found += [message.key() or b"", message.value() or b""]
-            found += [raw for _, raw in message.headers() or [] if isinstance(raw, bytes)]
-    return b"\n".join(map(bytes, found))
+            found += [raw for raw in dict(message.headers() or []).values() if raw]
+    return b"\n".join(raw.encode() if isinstance(raw, str) else raw for raw in found)
 
 
 def test_payments_are_read_linked_and_counted_once_and_bad_ones_are_set_aside(

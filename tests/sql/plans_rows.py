@@ -31,8 +31,8 @@ PLANS = {
                      trial_days=14, vat=Decimal(25)),
     "both": Plan("EUR", "Europe/London", included_kwh=Decimal(20), included_sessions=2,
                  fee=Decimal("9.99"), vat=Decimal(20), trial_days=40),
-    "capped": Plan("SEK", "America/St_Johns", included_kwh=Decimal("10.001"), cap=Decimal("12.345678"),
-                   fee=Decimal("0.01"), vat=Decimal("5.2")),
+    "capped": Plan("SEK", "America/St_Johns", included_kwh=Decimal("10.001"),
+                   cap=Decimal("12.345678"), fee=Decimal("0.01"), vat=Decimal("5.2")),
     "yen": Plan("JPY", "Asia/Tokyo", cap=Decimal(30), fee=Decimal(1000), vat=Decimal(10)),
 }  # fmt: skip
 COMPANIES = {

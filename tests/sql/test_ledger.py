@@ -185,8 +185,9 @@ def test_an_adjustment_is_an_entry_of_its_own_when_it_became_known(
 ) -> None:
     insert(mart_address, "sessions", session("late", "a", version=3))
     insert(mart_address, "adjustments", {
-        "tenant": "late", "session_id": session_id("late/a"), "version": 3, "station_id": "S1",
-        "driver_key": "D1", "reason": "late_event", "detail": "2 more readings", "currency": "SEK",
+        "tenant": "late", "session_id": session_id("late/a"), "version": 3, "replaces": 2,
+        "station_id": "S1", "driver_key": "D1", "reason": "late_event", "detail": "2 more readings",
+        "currency": "SEK",
         "before_excl_vat": "4", "before_incl_vat": "5", "after_excl_vat": "5",
         "after_incl_vat": "6.25", "at": "2026-04-01 00:00:00",
     })  # fmt: skip

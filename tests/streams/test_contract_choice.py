@@ -56,8 +56,8 @@ def made(*extra: dict[str, Any], **tables: list[dict[str, Any]]) -> Catalogue:
     return build_catalogue(1, stations, [*tariffs, *extra], **tables)
 
 
-def chosen(catalogue: Catalogue, token: str = "04E1", ms: int = NOON, station: str = "S1") -> str:
-    return catalogue.contract((TENANT, station), token, ms).tariff_id
+def chosen(catalogue: Catalogue, card: str = "04E1", ms: int = NOON, station: str = "S1") -> str:
+    return catalogue.contract((TENANT, station), card, ms).tariff_id
 
 
 def test_without_assignment_and_plan_a_station_has_its_own_tariff() -> None:

@@ -1,5 +1,5 @@
-"""Money, first step: plain OCPI tariffs. The full engine replaces `price` behind this seam.
+"""Exact money, pure: an OCPI tariff and a usage become a priced session that says why.
 
-The seam: `parse_tariff(json) -> Tariff | Unsupported`, `price(tariff, usage) -> Priced`,
-`accrue(tariff, cumulative usages) -> amounts per slice`. Integers only: micro-units.
+`compiled.compile_tariff` makes a tariff ready, `engine.price` prices, `adjust` applies plans,
+`accrual.accrue` spreads over slices, `words.because` explains. Integers and fractions only.
 """
