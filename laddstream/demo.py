@@ -31,6 +31,7 @@ from producers.simulator import (
     master_data,
     paced,
 )
+from producers.simulator.payments import money_in, payments
 from reports.catalogue import Request, find
 from reports.catalogue import run as ask
 from reports.query import Store, connect
@@ -48,6 +49,7 @@ REPORTS = (
     ("energy", ("day",)),
     ("popular-stations", ()),
     ("revenue-per-area", ()),
+    ("payments", ()),
     ("set-aside", ()),
 )
 """What a finite run prints: reports by name, and their --by."""
@@ -136,6 +138,9 @@ def run_once(
         with producer_of(settings) as producer:
             for record in simulation.records():
                 producer.send_raw(record.key, record.value)
+            for payment in payments(simulation.ledger.sessions, settings.tenant):
+                topic = settings.kafka.payments_topic
+                producer.send_raw(payment.key, payment.value, topic=topic)
         ledger = simulation.ledger.report()
         say(f"{ledger.records.sent:,} records are in Kafka; waiting until all is processed")
         progress = wait(settings, _WAIT_S, lambda _: None)
@@ -147,7 +152,8 @@ def run_once(
         say("asking for the reports, comparing with the ledger")
         with closing(store_of(settings)) as store:
             texts = [_report(store, name, by, fmt) for name, by in REPORTS]
-            differences = ledger_check.compare(ledger, ledger_check.read(store, settings.tenant))
+            found = ledger_check.read(store, settings.tenant)
+            differences = ledger_check.compare(ledger, found, money_in(ledger.sessions))
         say("stopping")
     return Outcome(ledger, differences, texts, time.monotonic() - begin)
 

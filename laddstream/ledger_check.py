@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -38,6 +38,11 @@ _EVENTS = """
 SELECT count() AS count FROM mart.events
 WHERE tenant = {tenant:String} AND type != 'session_expired'
 """
+_PAYMENTS = """
+SELECT currency, sumIf(amount, kind = 'captured') AS captured,
+    sumIf(amount, kind = 'refunded') AS refunded
+FROM mart.payments WHERE tenant = {tenant:String} AND counted GROUP BY currency
+"""
 
 Row = Mapping[str, Any]
 
@@ -52,6 +57,7 @@ class Found:
     set_aside: dict[str, int]
     dead_letters: dict[str, int]
     events: int
+    payments: dict[str, Row] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +83,30 @@ def read(store: Store, tenant: str) -> Found:
         set_aside={row["reason"]: row["count"] for row in rows(_SET_ASIDE)},
         dead_letters={row["reason"]: row["count"] for row in rows(_DEAD_LETTERS)},
         events=rows(_EVENTS)[0]["count"],
+        payments={row["currency"]: row for row in rows(_PAYMENTS)},
     )
 
 
-def compare(ledger: LedgerReport, found: Found) -> list[Difference]:
-    """Every difference between the ledger and the store: an empty list means equal."""
-    return [*_totals(ledger, found), *_sessions(ledger, found), *_slices(ledger, found)]
+def compare(
+    ledger: LedgerReport, found: Found, money_in: Mapping[str, Row] | None = None
+) -> list[Difference]:
+    """Every difference between the ledger and the store: an empty list means equal.
+
+    `money_in`: by currency, what was captured and refunded, where payments were sent.
+    """
+    paid = money_in or {}
+    return [
+        *_totals(ledger, found),
+        *_sessions(ledger, found),
+        *_slices(ledger, found),
+        *(
+            difference
+            for currency, sums in paid.items()
+            for difference in _differ(
+                f"payments in {currency}", sums, found.payments.get(currency, {})
+            )
+        ),
+    ]
 
 
 def _differ(where: str, expected: Row, found: Row) -> Iterator[Difference]:

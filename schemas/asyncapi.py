@@ -95,7 +95,7 @@ def _messages() -> dict[str, Any]:
             EVENTS,
             str(model.__doc__).split("\n\n")[0],
             {"$ref": f"./json/events/{tag_of(model)}.json"},
-            examples=_examples(tag_of(model)),
+            examples=_examples(f"examples/{tag_of(model)}"),
         )
         for model in EVENT_TYPES
     }
@@ -113,7 +113,7 @@ def _messages() -> dict[str, Any]:
             PAYMENTS,
             str(PaymentRecorded.__doc__).split("\n\n")[0],
             {"$ref": "./json/payment.json"},
-            examples=_examples("payments/payment_recorded"),
+            examples=_examples("payment_examples"),
         ),
         "payment_batch": _message(
             PAYMENTS,
@@ -135,7 +135,7 @@ def _messages() -> dict[str, Any]:
 
 def _examples(folder: str) -> list[dict[str, Any]]:
     """The examples in a folder, as a message names them."""
-    paths = sorted((Path(__file__).parent / "examples" / folder).glob("*.json"))
+    paths = sorted((Path(__file__).parent / folder).glob("*.json"))
     return [{"name": p.stem, "payload": json.loads(p.read_text("utf-8"))} for p in paths]
 
 

@@ -23,9 +23,19 @@ from laddstream.catalogue.entries import MODELS
 from laddstream.catalogue.publish import catalogue_store
 from laddstream.catalogue.sources import FORMATS, Found, take
 from reports.query import Address, StoreError, explain
-from schemas.errors import UnavailableError, UserError
+from schemas.errors import UserError
 
-__all__ = ["FORMATS", "Contents", "Defaults", "Fault", "Loaded", "Source", "load", "read"]
+__all__ = [
+    "FORMATS",
+    "Contents",
+    "Defaults",
+    "Fault",
+    "Loaded",
+    "Source",
+    "load",
+    "read",
+    "refusal",
+]
 
 _ENDINGS = frozenset({".json", ".yaml", ".yml", ".csv", ".tsv"})
 _PARSERS = {"yaml": YAML, "csv": CSV, "json": JSON, "ocpi": JSON, "ocm": JSON, "nobil": JSON}
@@ -68,6 +78,7 @@ def read(
         take(open_document(path, _PARSERS.get(form, "")), source or Source(), found, form)
     contents = check(found.raws, defaults or Defaults(tenant))
     contents.faults[:0] = found.faults
+    contents.faults.sort(key=lambda one: (one.file, one.line))
     contents.notes[:0] = found.notes
     return contents
 
@@ -111,13 +122,10 @@ def load(
         return _load(contents, address, database, dry_run=dry_run, say=say)
     except StoreError as error:
         raise explain(error, address.url) from error
-    except UnavailableError as error:
-        if contents.faults:  # they are worth more than a store that is away
-            raise _refusal(contents) from error
-        raise
 
 
-def _refusal(contents: Contents) -> UserError:
+def refusal(contents: Contents) -> UserError:
+    """What to say of contents with faults."""
     many = "errors" if len(contents.faults) > 1 else "error"
     return UserError(f"{len(contents.faults)} {many} in the catalogue: nothing was loaded")
 
@@ -136,7 +144,8 @@ def _load(
         state = store.state(tenants)
         changes = settle(contents, state)
         if contents.faults:
-            raise _refusal(contents)
+            contents.faults.sort(key=lambda one: (one.file, one.line))
+            raise refusal(contents)
         cut_off = state.written > state.published
         publish = bool(changes or cut_off) and not dry_run
         revision = store.publish(changes, state, say) if publish else state.published

@@ -56,7 +56,8 @@ def settle(contents: Contents, state: State) -> list[Change]:
     before = {key: dict(history) for key, history in state.histories.items()}
     after: dict[Key, History] = defaultdict(dict, {k: dict(h) for k, h in before.items()})
     for row in [*_taken_away(contents.rows, state), *contents.rows]:
-        _apply(after[row.key], row)
+        if row.values is not None or not row.owner:
+            _apply(after[row.key], row)
     contents.faults.extend(_dangling(contents, after))
     contents.faults.extend(_overlaps(contents.rows, after))
     contents.notes.extend(_staying(contents.rows, after))
@@ -81,7 +82,7 @@ def _apply(history: History, row: Wanted) -> None:
     if row.key[0] == "subscriptions":
         later = []  # each stands for itself
     if row.values is None:
-        for at in later:
+        for at in later if row.key[0] != "drivers" else []:  # a token may go on to someone else
             history[at] = None
     else:
         earlier = [at for at in history if at <= row.from_ms]
@@ -94,23 +95,25 @@ def _apply(history: History, row: Wanted) -> None:
 
 
 def _taken_away(rows: list[Wanted], state: State) -> Iterator[Wanted]:
-    """Tokens that a driver had and that the driver's entry no longer names."""
-    named = {(row.key, row.from_ms) for row in rows}
+    """Tokens that a driver had and that the driver's entry no longer names: an end of the driver
+    takes them for all time to come.
+    """
+    named = {(row.key, row.from_ms) for row in rows if row.values is not None}
     held: dict[tuple[str, str], list[Key]] = defaultdict(list)
     for key, history in state.histories.items():
         if key[0] == "drivers":
             for driver in {str(v["driver_id"]) for v in history.values() if v is not None}:
                 held[key[1], driver].append(key)
-    done: set[tuple[str, str, int]] = set()
-    for row in rows:
-        owner = (row.key[1], row.owner)
-        if row.owner and (*owner, row.from_ms) not in done:
-            done.add((*owner, row.from_ms))
-            for key in held[owner]:
-                at = _holds(state.histories[key], row.from_ms)
-                mine = at is not None and at["driver_id"] == row.owner
-                if mine and (key, row.from_ms) not in named:
-                    yield Wanted(key, row.from_ms, None, row.raw)
+    entries = {(row.key[1], row.owner, row.from_ms): row for row in rows if row.owner}
+    for (tenant, owner, from_ms), row in entries.items():
+        for key in held[tenant, owner]:
+            history = state.histories[key]
+            later = [at for at in history if at > from_ms and row.values is None]
+            for at in [from_ms, *later]:
+                values = _holds(history, at)
+                mine = values is not None and values["driver_id"] == owner
+                if mine and (key, at) not in named:
+                    yield Wanted(key, at, None, row.raw)
 
 
 def _holds(history: History, at_ms: int) -> Values | None:

@@ -5,9 +5,9 @@
 2. It looks again: where another revision was published meanwhile, it gives up.
 3. It writes its rows, table by table, and last the revision's row with the time of now.
 
-Workers and views look at revisions that are published only. What a load that was cut off left
-behind stays invisible until the next load, which has a higher number, completes it: it compares
-with everything written, published or not.
+Workers and views look at revisions that are published only. A load that was cut off is completed
+by the next one, which has a higher number: it compares with everything written, published or not.
+Until then the rows that were published hold, as far as the store has not merged them away.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _GIVEN_UP = "1970-01-01 00:00:01.000"
 _PINNED = {"async_insert": 0, "insert_deduplicate": 1}
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-_HIGHEST = " UNION ALL ".join(
+_WRITTEN = " UNION ALL ".join(
     f"SELECT max(revision) AS r FROM {table}"  # noqa: S608 - names of ours
-    for table in (*CATALOGUE, "catalogue_revisions")
+    for table in CATALOGUE
 )
+_CLAIMED = "SELECT max(revision) AS r FROM catalogue_revisions"
 _CLAIM = (
     "SELECT revision, toUnixTimestamp64Milli(now64(3)) AS now_ms, summary FROM catalogue_revisions"
     " WHERE published_at = toDateTime64(0, 3, 'UTC') AND revision > {published:UInt32}"
@@ -59,10 +60,9 @@ class CatalogueStore:
         """Give the connection back."""
         self._client.close()
 
-    def highest(self) -> int:
-        """The highest revision that anything was written at, published or not."""
-        found = self._store.fetch(f"SELECT max(r) FROM ({_HIGHEST})")  # noqa: S608 - ours
-        return int(found.data[0][0])
+    def written(self) -> int:
+        """The highest revision of any row, published or not."""
+        return int(self._store.fetch(f"SELECT max(r) FROM ({_WRITTEN})").data[0][0])  # noqa: S608
 
     def published(self) -> int:
         """The newest published revision."""
@@ -70,7 +70,7 @@ class CatalogueStore:
 
     def state(self, tenants: set[str]) -> State:
         """Everything written of some tenants."""
-        out = State(self.published(), self.highest())
+        out = State(self.published(), self.written())
         for table, (key, _) in CATALOGUE.items():
             names = key.split(", ")
             for row in self._store.fetch(newest_rows(table, 2**32 - 1)).records():
@@ -131,7 +131,8 @@ class CatalogueStore:
                 f"Another load is writing revision {waiting[0]} since {waiting[1]:.0f} s: try again"
                 f" when it is done (one that was cut off is overtaken after {STALE_S // 60} min)."
             )
-        revision, mark = self.highest() + 1, uuid.uuid4().hex
+        claimed = int(self._store.fetch(_CLAIMED).data[0][0])
+        revision, mark = max(claimed, self.written()) + 1, uuid.uuid4().hex
         now = self._store.fetch("SELECT toUnixTimestamp64Milli(now64(3))").data[0][0]
         self._mark(revision, "1970-01-01 00:00:00.000", f"{mark}@{now}", f"claim-{revision}")
         holder = self.unfinished()

@@ -15,11 +15,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from laddstream.catalogue import FORMATS, Defaults, Fault, Loaded, Source, load, read
+from laddstream.catalogue import FORMATS, Defaults, Fault, Loaded, Source, load, read, refusal
 from laddstream.catalogue.entries import moment, zone_exists
 from laddstream.migrate import address_of
 from laddstream.settings import Settings
-from schemas.errors import UserError
+from schemas.errors import LaddstreamError, UserError
 
 MANY = 50
 """More errors than this are counted, not shown; --json has all."""
@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 def load_files(
     paths: Annotated[
-        list[Path], typer.Argument(exists=True, metavar="PATH…", help="Files and folders.")
+        list[Path], typer.Argument(exists=True, metavar="PATH", help="Files and folders.")
     ],
     tenant: Annotated[
         str | None, typer.Option(help="Operator of entries that name none (LADDSTREAM_TENANT).")
@@ -65,11 +65,12 @@ def load_files(
 ) -> None:
     """Load master data from YAML, JSON, CSV, OCPI, Open Charge Map or NOBIL files.
 
-    Everything is checked first, each error named by file, line and field; then what changed is
-    published as one revision, which workers use within seconds. docs/catalogue.md has the format.
+    All is checked first, each error named by file, line and field. Then what
+    changed is published as one revision, which workers use within seconds.
+    The format: docs/catalogue.md.
 
       laddstream catalog load examples/catalogue
-      laddstream catalog load locations.json tariffs.json tokens.json --own-party SE-LAD
+      laddstream catalog load tariffs.json tokens.json --own-party SE-LAD
       laddstream catalog load prices.yaml --valid-from 2026-04-01 --dry-run
     """
     settings = Settings()
@@ -80,11 +81,12 @@ def load_files(
     contents = read(paths, defaults.tenant, form=form, source=source, defaults=defaults)
     try:
         with _progress(quiet=as_json) as say:
-            address = address_of(settings)
             database = settings.clickhouse.database
-            done = load(contents, address, database, dry_run=dry_run, say=say)
-    except UserError:
+            done = load(contents, address_of(settings), database, dry_run=dry_run, say=say)
+    except LaddstreamError as error:
         _say_faults(contents.faults, as_json=as_json)
+        if contents.faults:  # they are worth more than a store that is away
+            raise refusal(contents) from error
         raise
     if as_json:
         typer.echo(json.dumps(asdict(done) | done.counts, ensure_ascii=False))

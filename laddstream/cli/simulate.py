@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import msgspec
 import typer
@@ -26,11 +26,18 @@ from producers.simulator import (
     paced,
     parse_rates,
 )
+from producers.simulator.payments import payments as payments_of
 from schemas.errors import UserError
 
 _HOUR_MS = 3_600_000
 _INTERRUPTED = 130
-Send = Callable[[bytes, bytes], None]
+
+
+class Send(Protocol):
+    """Takes one record: key, value, and the topic if it is not the events' own."""
+
+    def __call__(self, key: bytes, value: bytes, topic: str | None = None) -> None:
+        """Raises UnavailableError where it cannot be taken."""
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +61,7 @@ def simulate(
     ] = None,
     catalogue: Annotated[
         Path | None,
-        typer.Option(dir_okay=False, help="Write stations and tariffs for catalog load."),
+        typer.Option(dir_okay=False, help="Write the fleet's master data for catalog load."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -63,6 +70,9 @@ def simulate(
     start: Annotated[
         str, typer.Option(help="First simulated instant, ISO 8601 with zone.")
     ] = "2026-03-01T00:00:00Z",
+    payments: Annotated[
+        bool, typer.Option("--payments", help="Publish what drivers pay for these sessions, too.")
+    ] = False,
     list_faults: Annotated[
         bool, typer.Option("--list-faults", help="Say what each fault does, and stop.")
     ] = False,
@@ -72,7 +82,7 @@ def simulate(
 
       laddstream simulate --stations 200 --days 7 --seed 42 --fault all --ledger ledger.json
 
-    Load the stations and tariffs before, for money and places in the reports:
+    Load its stations, tariffs, drivers, companies and plans before, for money and places:
 
       laddstream simulate --days 7 --seed 42 --catalogue fleet.json --out /dev/null
 
@@ -81,6 +91,8 @@ def simulate(
     if list_faults:
         _print_faults(as_json=as_json)
         return
+    if payments and out is not None:
+        raise UserError("--payments go to Kafka: leave --out away.")
     settings = Settings()
     spec = SimulationSpec(
         stations=stations,
@@ -103,6 +115,10 @@ def simulate(
     try:
         with _outlet(settings, out) as (send, failed):
             _publish(simulation, send, pace)
+            if payments:
+                topic = settings.kafka.payments_topic
+                for record in payments_of(simulation.ledger.sessions, settings.tenant):
+                    send(record.key, record.value, topic)
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
     report = simulation.ledger.report()
@@ -120,13 +136,13 @@ def _outlet(settings: Settings, out: Path | None) -> Iterator[tuple[Send, dict[s
     if out is not None:
         try:
             with out.open("wb") as file:
-                yield lambda _, value: file.writelines((value, b"\n")), failed
+                yield lambda _, value, _topic=None: file.writelines((value, b"\n")), failed
         except OSError as error:
             raise UserError(f"Cannot write {out}: {error.strerror or error}.") from error
         return
     with EventProducer(kafka_bootstrap(settings), settings.kafka.events_topic) as producer:
         producer.check()
-        yield producer.send_raw, failed
+        yield lambda key, value, topic=None: producer.send_raw(key, value, topic=topic), failed
         failed.update(producer.flush().failed)
 
 

@@ -1,9 +1,9 @@
 -- title: Owed against captured
 -- about: every session and payment where they differ, and why; --by reason sums up, with what agrees
 -- dimension: none reason payer method area station driver company tenant
--- narrow: captures conflicts refunded_incl_vat session_id payments paid_at driver payer because station
--- column reason: agrees, unpaid, underpaid, overpaid, captured_twice, refunded, wrong_currency, nothing_owed, paid_without_session, invoiced; `several`
+-- narrow: captures conflicts refunded_incl_vat session_id payments paid_at driver payer because ended_at station reason
 -- column dimension: the reason, payer, … chosen with --by; none: one row a difference
+-- column reason: agrees, unpaid, underpaid, overpaid, captured_twice, refunded, wrong_currency, nothing_owed, paid_without_session, invoiced; `several`
 -- column currency: ISO 4217 code, one row each
 -- column difference_incl_vat: captured less given back less owed; below zero: missing, exact
 -- column owed_incl_vat: owed, with VAT, exact
@@ -21,11 +21,11 @@
 -- column session_id: for `laddstream session`; empty: no known session, or several
 -- column conflicts: payments with rows that contradict each other
 SELECT
-    if(uniqExact(f.reason) <= 1, max(f.reason), 'several') AS reason,
     multiIf({dimension:String} = 'reason', f.reason, {dimension:String} = 'payer', f.payer,
         {dimension:String} = 'method', arrayStringConcat(f.methods, ', '), {dimension:String} = 'area', f.area,
         {dimension:String} = 'station', f.station_id, {dimension:String} = 'driver', if(f.driver_id = '', f.driver_key, f.driver_id),
         {dimension:String} = 'company', f.company_id, {dimension:String} = 'tenant', f.tenant, '') AS dimension,
+    if(uniqExact(f.reason) <= 1, max(f.reason), 'several') AS reason,
     if(uniqExact(f.currency) <= 1, max(f.currency), 'several') AS currency,
     if(uniqExact(f.currency) <= 1, sum(f.difference_incl_vat), NULL) AS difference_incl_vat,
     if(uniqExact(f.currency) <= 1, sum(f.owed_incl_vat), NULL) AS owed_incl_vat,

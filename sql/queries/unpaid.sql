@@ -1,7 +1,7 @@
 -- title: Unpaid sessions
 -- about: what drivers owe and have not (fully) paid; what companies and partners owe with --by payer or --where payer=…
 -- dimension: none payer driver company area station reason tenant
--- narrow: captures reason authorised session_id driver because age_days captured_incl_vat
+-- narrow: session_id because captured_incl_vat driver ended_at reason station payer
 -- column dimension: the payer, driver, … chosen with --by; none: one row a session
 -- column currency: ISO 4217 code, one row each
 -- column missing_incl_vat: owed less what was paid, with VAT, exact

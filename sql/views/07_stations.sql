@@ -26,8 +26,7 @@ FROM (
     FROM
     (
         SELECT * FROM ${db}.stations
-        WHERE revision <= (SELECT max(revision) FROM mart.catalogue_revisions)
-        ORDER BY revision DESC
+        ORDER BY revision > (SELECT max(revision) FROM mart.catalogue_revisions), revision DESC
         LIMIT 1 BY tenant, station_id, valid_from
     )
 )

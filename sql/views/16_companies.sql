@@ -25,8 +25,7 @@ FROM (
     FROM
     (
         SELECT * FROM ${db}.companies
-        WHERE revision <= (SELECT max(revision) FROM mart.catalogue_revisions)
-        ORDER BY revision DESC
+        ORDER BY revision > (SELECT max(revision) FROM mart.catalogue_revisions), revision DESC
         LIMIT 1 BY tenant, company_id, valid_from
     )
 )

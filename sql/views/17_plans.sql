@@ -35,8 +35,7 @@ FROM (
     FROM
     (
         SELECT * FROM ${db}.plans
-        WHERE revision <= (SELECT max(revision) FROM mart.catalogue_revisions)
-        ORDER BY revision DESC
+        ORDER BY revision > (SELECT max(revision) FROM mart.catalogue_revisions), revision DESC
         LIMIT 1 BY tenant, plan_id, valid_from
     )
 )

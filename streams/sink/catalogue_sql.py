@@ -3,8 +3,9 @@
 A load writes its rows at a revision of its own, then that revision's row in
 `catalogue_revisions`; until then readers do not look at them. A row there of 1970 is a load that
 goes on or was given up, not a publication. A store from before these rows existed has all it
-holds published. FINAL would show rows of a load that goes on: the newest row a key is taken from
-those already published.
+holds published. FINAL would show rows of a load that goes on: of a key the newest published row
+is taken. Only where the store has merged that one away already, for a row of a load that goes on
+or was cut off, that row is taken: what is known must not vanish.
 """
 
 from __future__ import annotations
@@ -58,10 +59,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
 
 
 def newest_rows(table: str, revision: int) -> str:
-    """A SELECT of the newest row of each key up to a revision, deleted ones too."""
+    """A SELECT of the row of each key that holds at a revision, deleted ones too."""
     key, columns = CATALOGUE[table]
     names = key.rpartition(", ")[0]
     return (
         f"SELECT {names}, {columns}, revision, deleted FROM {table}"  # noqa: S608 - names of ours
-        f" WHERE revision <= {revision} ORDER BY {key}, revision DESC LIMIT 1 BY {key}"
+        f" ORDER BY {key}, revision > {revision}, revision DESC LIMIT 1 BY {key}"
     )

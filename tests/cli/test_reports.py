@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from laddstream.cli import catalogue, operations, report
+from laddstream.cli import operations, report
 from laddstream.kafka_offsets import PartitionLag, lags
 from laddstream.wait import ALIVE_S, Worker, judge
 from producers.kafka import EventProducer, create_topics
@@ -26,7 +25,7 @@ TENANT = "cli"
 
 def cli(*words: str) -> Result:
     app = typer.Typer()
-    for group in (report, operations, catalogue):
+    for group in (report, operations):
         group.register(app)
     return CliRunner().invoke(app, list(words))
 
@@ -185,83 +184,6 @@ def test_configuration_is_shown_without_secrets(monkeypatch: pytest.MonkeyPatch)
         assert "hunter2" not in result.stdout
     assert "LADDSTREAM_CLICKHOUSE__PASSWORD" in cli("config", "show").stdout
     assert said("config", "show", "--json")["kafka"]["group"] == "laddstream"
-
-
-STATION = {"station_id": "L1", "area": "Harbour", "time_zone": "Europe/Oslo", "tariff_id": "T9",
-           "latitude": 59.123456, "rated_power_w": 22000}  # fmt: skip
-TARIFF = {"id": "T9", "currency": "NOK", "country_code": "NO", "party_id": "LAD", "elements": [
-    {"price_components": [{"type": "ENERGY", "price": 0.1234567890123, "vat": 25, "step_size": 1}]}
-]}  # fmt: skip
-
-
-def write(path: Path, document: object) -> str:
-    path.write_text(json.dumps(document))
-    return str(path)
-
-
-@pytest.mark.usefixtures("stack")
-@pytest.mark.integration
-def test_master_data_is_loaded_at_a_higher_revision_each_time(tmp_path: Path) -> None:
-    file = write(tmp_path / "fleet.json", {"stations": [STATION], "tariffs": [TARIFF]})
-    words = ("catalog", "load", file, "--tenant", "loaded", "--json")
-    first, second = said(*words), said(*words)
-    assert (first["stations"], first["tariffs"], first["notes"]) == (1, 1, [])
-    assert second["revision"] > first["revision"]
-    stations = "SELECT area, latitude, revision FROM mart.stations WHERE tenant = 'loaded'"
-    rows = said("sql", "-f", "json", stations)
-    assert rows == [{"area": "Harbour", "latitude": 59.123456, "revision": second["revision"]}]
-    tariffs = "SELECT currency, ocpi_json FROM mart.tariffs WHERE tenant = 'loaded'"
-    (tariff,) = said("sql", "-f", "json", tariffs)
-    assert tariff["currency"] == "NOK"
-    assert '"price":0.1234567890123' in tariff["ocpi_json"]
-    assert json.loads(tariff["ocpi_json"]) == TARIFF
-
-
-@pytest.mark.usefixtures("stack")
-@pytest.mark.integration
-def test_every_fault_of_master_data_is_listed_and_nothing_is_loaded(tmp_path: Path) -> None:
-    wrong = {
-        "stations": [
-            STATION | {"latitude": 123, "time_zone": "Mars/Base"},
-            {"name": "no id", "colour": "red"},
-            STATION,
-            STATION,
-        ],
-        "tariffs": [{"id": "T", "currency": "kr", "elements": [{"price_components": []}]}],
-        "drivers": [],
-    }
-    file = write(tmp_path / "wrong.json", wrong)
-    result = cli("catalog", "load", file, "--tenant", "wrong", "--json")
-    assert isinstance(result.exception, UserError)
-    pointers = {fault["pointer"] for fault in json.loads(result.stdout)["errors"]}
-    assert pointers == {
-        "/stations/0/latitude", "/stations/0/time_zone", "/stations/1/station_id",
-        "/stations/1/colour", "/tariffs/0/currency", "/tariffs/0/elements/0/price_components",
-        "/drivers",
-    }  # fmt: skip
-    write(tmp_path / "wrong.json", {"stations": [STATION, STATION]})
-    assert re.search(r"/stations/1: 'L1' is there already", cli("catalog", "load", file).stderr)
-    (tmp_path / "wrong.json").write_text('{"stations": [')
-    assert "not JSON" in cli("catalog", "load", file).stderr
-    count = said(
-        "sql", "-f", "json", "SELECT count() AS n FROM mart.stations WHERE tenant = 'wrong'"
-    )
-    assert count == [{"n": 0}]
-
-
-@pytest.mark.usefixtures("stack")
-@pytest.mark.integration
-def test_what_cannot_be_priced_yet_is_noted(tmp_path: Path) -> None:
-    tariff = TARIFF | {"id": "T10", "elements": [
-        {**TARIFF["elements"][0], "restrictions": {"start_time": "08:00"}}  # type: ignore[dict-item]
-    ]}  # fmt: skip
-    file = write(tmp_path / "a.json", {"stations": [STATION | {"tariff_id": "X"}],
-                                       "tariffs": [tariff]})  # fmt: skip
-    notes = said("catalog", "load", file, "--tenant", "noted", "--json")["notes"]
-    assert notes == [
-        "tariff T10 is not priced yet (restrictions)",
-        "stations name tariff X, which is not in the catalogue",
-    ]
 
 
 @pytest.mark.integration

@@ -48,7 +48,7 @@ def publish(stack: Pipeline, topic: str, *values: tuple[bytes, bytes | None]) ->
 
 def bytes_of(stack: Pipeline, topic: str) -> bytes:
     """Everything in a topic: keys, values, headers."""
-    found = []
+    found: list[Any] = []
     settings = {
         "bootstrap.servers": stack.broker, "group.id": f"test-{uuid.uuid4()}",
         "fetch.message.max.bytes": MAX_RECORD_BYTES,

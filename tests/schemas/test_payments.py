@@ -23,9 +23,7 @@ from schemas.payments import (
     without_cards,
 )
 
-EXAMPLES = sorted(
-    (Path(generate.__file__).parent / "examples" / "payments").glob("payment_recorded/*.json")
-)
+EXAMPLES = sorted((Path(generate.__file__).parent / "payment_examples").glob("*.json"))
 GOOD: dict[str, Any] = {
     "type": "payment_recorded", "tenant": "t", "payment_id": "p", "kind": "captured",
     "timestamp": "2026-03-01T12:00:00Z", "amount": "10.25", "currency": "SEK",

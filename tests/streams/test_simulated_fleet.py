@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import msgspec
 import pytest
 
+from laddstream.catalogue import read
+from laddstream.catalogue.changes import State, settle
 from producers.simulator import FAULTS, Fault, Simulation, SimulationSpec, master_data
 from streams.catalogue import Catalogue
 from streams.catalogue_rows import build_catalogue
+from streams.sink.catalogue_sql import CATALOGUE
 from streams.sink.memory import MemorySink
 from tests.streams.core.fleet_kit import (
     Drive,
@@ -23,9 +27,6 @@ from tests.streams.core.fleet_kit import (
     slices_in,
 )
 
-STATION = {"tenant": "default", "area": "", "city": "", "country": "", "time_zone": "",
-           "rated_power_w": None, "tariff_id": ""}  # fmt: skip
-
 
 def simulated(seed: int) -> Simulation:
     """A few stations for a day, each fault at two in a hundred."""
@@ -33,14 +34,19 @@ def simulated(seed: int) -> Simulation:
     return Simulation(SimulationSpec(stations=6, days=1, seed=seed, rates=rates))
 
 
-def catalogue_of(simulation: Simulation) -> Catalogue:
-    """The fleet's own master data."""
-    data: Any = master_data(simulation.fleet)
-    tariffs = [
-        {"tenant": "default", "tariff_id": t["id"], "ocpi_json": msgspec.json.encode(t)}
-        for t in data["tariffs"]
-    ]
-    return build_catalogue(1, [STATION | s for s in data["stations"]], tariffs)
+def catalogue_of(simulation: Simulation, folder: Path) -> Catalogue:
+    """The fleet's own master data, as `laddstream catalog load` would store it."""
+    path = folder / "catalogue.json"
+    path.write_bytes(msgspec.json.encode(master_data(simulation.fleet, simulation.spec.start)))
+    contents = read([path], "default")
+    tables: dict[str, list[dict[str, Any]]] = {name: [] for name in CATALOGUE}
+    for change in settle(contents, State()):
+        table, *key = change.key
+        names = CATALOGUE[table][0].split(", ")
+        row = dict(zip(names, key, strict=False)) | {"from_ms": change.from_ms}
+        tables[table].append(row | (change.values or {}))
+    assert contents.faults == []
+    return build_catalogue(1, **tables)
 
 
 def played(values: list[bytes | None], known: Catalogue, seed: int, *, crashes: bool) -> MemorySink:
@@ -61,10 +67,10 @@ def played(values: list[bytes | None], known: Catalogue, seed: int, *, crashes: 
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_fleet_with_every_fault_is_told_as_the_ledger_knows_it(seed: int) -> None:
+def test_a_fleet_with_every_fault_is_told_as_the_ledger_knows_it(seed: int, tmp_path: Path) -> None:
     simulation = simulated(seed)
     values: list[bytes | None] = [record.value for record in simulation.records()]
-    known = catalogue_of(simulation)
+    known = catalogue_of(simulation, tmp_path)
     report = simulation.ledger.report()
 
     sink = played(values, known, seed, crashes=False)
@@ -84,10 +90,10 @@ def test_a_fleet_with_every_fault_is_told_as_the_ledger_knows_it(seed: int) -> N
 
 
 @pytest.mark.parametrize("seed", [4, 5])
-def test_disorder_and_crashes_leave_the_rows_of_a_quiet_run(seed: int) -> None:
+def test_disorder_and_crashes_leave_the_rows_of_a_quiet_run(seed: int, tmp_path: Path) -> None:
     simulation = simulated(seed)
     values: list[bytes | None] = [record.value for record in simulation.records()]
-    known = catalogue_of(simulation)
+    known = catalogue_of(simulation, tmp_path)
     quiet = played(values, known, seed, crashes=False)
     random.Random(seed).shuffle(values)
 

@@ -26,6 +26,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     """A migrated store for the module."""
     with running_store(tmp_path_factory.mktemp("store")) as found:
         apply(found, DATABASE)
+        with closing(connect_client(found)) as client:  # else it is chance which rows are there
+            client.command(f"SYSTEM STOP MERGES {DATABASE}.stations")
         yield found
 
 
@@ -48,7 +50,7 @@ class TestClickHouseSink(SinkContract):
                 client.command(f"CREATE TABLE older.{table} AS {DATABASE}.{table}")
             client.command(
                 "INSERT INTO older.stations (tenant, station_id, revision, area)"
-                " VALUES ('t', 'S1', 4, 'Norr'), ('t', 'S2', 6, 'half a load')"
+                " VALUES ('t', 'S1', 4, 'Norr'), ('t', 'S2', 6, 'a load that goes on')"
             )
             client.command(
                 "INSERT INTO older.catalogue_revisions (revision, published_at)"
@@ -60,7 +62,6 @@ class TestClickHouseSink(SinkContract):
 
         assert found.revision == 4
         assert found.station(("t", "S1")).area == "Norr"
-        assert found.station(("t", "S2")).area == ""
 
     def test_a_store_that_is_gone_is_unavailable_and_worth_a_retry(self) -> None:
         with closing(socket.socket()) as free:

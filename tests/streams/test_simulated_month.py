@@ -19,9 +19,9 @@ from producers.simulator.dialects import Stay
 from schemas.units import SLICE_MS
 from streams.core.pricing.priced import MICRO
 from streams.session_rows import Derived
-from tests.oracle.month_kit import BY_ID, PLAN_FROM_MS, Fleet, derived_of, fleet_of, plan_of
 from tests.oracle.price_oracle import Oracle, rounded
 from tests.oracle.stay_oracle import session_of
+from tests.streams.month_kit import BY_ID, PLAN_FROM_MS, Fleet, derived_of, fleet_of, plan_of
 
 
 @cache
