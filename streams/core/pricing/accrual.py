@@ -8,7 +8,7 @@ sum to the session to the last micro-unit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from schemas.units import SLICE_MS
@@ -19,15 +19,12 @@ from streams.core.pricing.priced import (
     Line,
     Money,
     Priced,
-    Segment,
     half_up,
 )
 from streams.core.pricing.usage import Flow, Usage
 from streams.core.slices import Slice
 
 SliceOf = Callable[[int], int]
-
-
 _COLUMNS = {
     ENERGY: Slice._fields.index("energy_mwh"),
     TIME: Slice._fields.index("charging_ms"),
@@ -56,7 +53,7 @@ def accrue(priced: Priced, usage: Usage, slices: Sequence[Slice]) -> list[Money]
         return min(max(instant_ms // SLICE_MS - first, 0), last)
 
     excl, incl = [0] * len(slices), [0] * len(slices)
-    walked = {segment.reservation for segment in priced.segments}
+    walked = {one.reservation for one in (*priced.segments[:1], *priced.segments[-1:])}
     for line in priced.lines:
         if line.component is None or line.dimension == FLAT or line.reservation in walked:
             part = _leftover(line, slice_of, last)
@@ -64,9 +61,8 @@ def accrue(priced: Priced, usage: Usage, slices: Sequence[Slice]) -> list[Money]
             incl[part.slice] += part.incl
         else:
             _spread_evenly(line, slices, excl, incl)
-    for part in _segmented(priced, usage, slice_of):
-        excl[part.slice] += part.excl
-        incl[part.slice] += part.incl
+    if priced.segments:  # else nobody builds the flows of a plain session
+        _spread_segments(priced, usage, first, excl, incl)
     _reduce(priced, excl, incl)
     return _rounded(excl, incl, priced.scale)
 
@@ -104,79 +100,63 @@ def _spread_evenly(line: Line, slices: Sequence[Slice], excl: list[int], incl: l
     incl[last] += left * rate_incl
 
 
-def _segmented(priced: Priced, usage: Usage, slice_of: SliceOf) -> Iterator[_Part]:
-    if not priced.segments:  # then nobody builds the flows of a plain session
-        return
+def _spread_segments(
+    priced: Priced, usage: Usage, first: int, excl: list[int], incl: list[int]
+) -> None:
+    """Every segment over the slices it touches; volumes are differences of running ones.
+
+    The hot path of the whole worker: plain integers, no call unless a slice ends inside.
+    """
+    last = len(excl) - 1
     rates = _rates(priced)
-    flows = {False: usage.flows(), True: usage.reservation}
-    where = (-1, False)
-    done = 0
-    nothing = (0, 0)
-    for segment in priced.segments:
-        start, end, energy, charging, parking, e, t, p, number, reservation = segment
-        if (number, reservation) != where:
-            where, done = (number, reservation), 0
-        of = rates[reservation]
-        prices = of.get(e, nothing), of.get(t, nothing), of.get(p, nothing)
-        first = slice_of(start)
-        if first == slice_of(max(start, end - 1)):
-            (e_excl, e_incl), (t_excl, t_incl), (p_excl, p_incl) = prices
-            yield _Part(
-                first,
-                energy * e_excl + charging * t_excl + parking * p_excl,
-                energy * e_incl + charging * t_incl + parking * p_incl,
-            )
-        else:
-            yield from _spread(segment, flows[reservation][number], done, prices, slice_of)
+    flows = (usage.flows(), usage.reservation)
+    of, reserved, done = -1, False, 0
+    for start, end, energy, charging, parking, e, t, p, number, reservation in priced.segments:
+        if number != of or reservation is not reserved:
+            of, reserved, done = number, reservation, 0
+        prices = (*rates[reservation][e], *rates[reservation][t], *rates[reservation][p])
+        k = min(max(start // SLICE_MS - first, 0), last)
+        until = min(max((end - 1) // SLICE_MS - first, k), last)
+        volumes = (energy, charging, parking)
+        if k < until:
+            for part in _until_last(flows[reservation][number], done, start, until - k, volumes):
+                excl[k] += part[0] * prices[0] + part[1] * prices[2] + part[2] * prices[4]
+                incl[k] += part[0] * prices[1] + part[1] * prices[3] + part[2] * prices[5]
+                volumes = (volumes[0] - part[0], volumes[1] - part[1], volumes[2] - part[2])
+                k += 1
+        excl[k] += volumes[0] * prices[0] + volumes[1] * prices[2] + volumes[2] * prices[4]
+        incl[k] += volumes[0] * prices[1] + volumes[1] * prices[3] + volumes[2] * prices[5]
         done += energy
 
 
-def _rates(priced: Priced) -> dict[bool, dict[int, tuple[int, int]]]:
-    """Rates by context and component index, at the scale of `priced`."""
+def _rates(priced: Priced) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Rates by component index, charging and reserved; the last is NO_COMPONENT's: nothing."""
     index = {(element, id(c)): i for i, (element, c) in enumerate(priced.components)}
-    out: dict[bool, dict[int, tuple[int, int]]] = {False: {}, True: {}}
+    nothing = (0, 0)
+    out = ([nothing] * (len(index) + 1), [nothing] * (len(index) + 1))
     for line in priced.lines:
-        if line.component is not None and line.dimension in (ENERGY, TIME, PARKING_TIME):
+        if line.component is not None and line.dimension != FLAT:
             out[line.reservation][index[line.element, id(line.component)]] = _rate(line)
     return out
 
 
-def _spread(
-    segment: Segment,
-    flow: Flow,
-    done: int,
-    prices: Sequence[tuple[int, int]],
-    slice_of: SliceOf,
-) -> Iterator[_Part]:
-    """One segment over the slices it touches; volumes are differences of running ones."""
-    start, end = segment.start_ms, segment.end_ms
-    first, last = slice_of(start), slice_of(max(start, end - 1))
-    before = (0, 0, 0)
-    whole = (segment.energy_mwh, segment.charging_ms, segment.parking_ms)
-    border = (start // SLICE_MS + 1) * SLICE_MS
-    for k in range(first, last + 1):
-        until = whole
-        if k < last:
-            energy = flow.energy_until(border) - done
-            width = flow.end_ms - flow.start_ms
-            until = (
-                min(max(energy, before[0]), whole[0]),
-                _between(flow.charging_ms, flow, start, border, width),
-                _between(flow.parking_ms, flow, start, border, width),
-            )
-            border += SLICE_MS
-        volumes = [u - b for u, b in zip(until, before, strict=True)]
-        yield _Part(
-            k,
-            sum(v * price[0] for v, price in zip(volumes, prices, strict=True)),
-            sum(v * price[1] for v, price in zip(volumes, prices, strict=True)),
-        )
-        before = until
-
-
-def _between(total_ms: int, flow: Flow, start: int, border: int, width: int) -> int:
-    begin = flow.start_ms
-    return total_ms * (border - begin) // width - total_ms * (start - begin) // width
+def _until_last(
+    flow: Flow, done: int, start: int, borders: int, whole: tuple[int, int, int]
+) -> list[tuple[int, int, int]]:
+    """Energy, charging and parking of a segment in each slice that ends inside it."""
+    begin, width = flow.start_ms, flow.end_ms - flow.start_ms
+    energy, gone = done, start - begin
+    charging, parking = flow.charging_ms * gone // width, flow.parking_ms * gone // width
+    border = start // SLICE_MS * SLICE_MS
+    out = []
+    for _ in range(borders):
+        border += SLICE_MS
+        gone = border - begin
+        now = min(max(flow.energy_until(border), energy), done + whole[0])
+        charged, parked = flow.charging_ms * gone // width, flow.parking_ms * gone // width
+        out.append((now - energy, charged - charging, parked - parking))
+        energy, charging, parking = now, charged, parked
+    return out
 
 
 def _reduce(priced: Priced, excl: list[int], incl: list[int]) -> None:
@@ -194,13 +174,11 @@ def _reduce(priced: Priced, excl: list[int], incl: list[int]) -> None:
 
 def _rounded(excl: Sequence[int], incl: Sequence[int], scale: int) -> list[Money]:
     out: list[Money] = []
-    sums, done = [0, 0], [0, 0]
-    for both in zip(excl, incl, strict=True):
-        step = []
-        for i, amount in enumerate(both):
-            sums[i] += amount
-            reached = half_up(sums[i], scale)
-            step.append(reached - done[i])
-            done[i] = reached
-        out.append(Money(*step))
+    sum_excl = sum_incl = done_excl = done_incl = 0
+    for more_excl, more_incl in zip(excl, incl, strict=True):
+        sum_excl += more_excl
+        sum_incl += more_incl
+        to_excl, to_incl = half_up(sum_excl, scale), half_up(sum_incl, scale)
+        out.append(Money(to_excl - done_excl, to_incl - done_incl))
+        done_excl, done_incl = to_excl, to_incl
     return out
