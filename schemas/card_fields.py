@@ -18,6 +18,7 @@ from schemas.cards import CARD_MASKED, mask_bytes, mask_text
 SHORTEST: Final = 13
 """Digits of the shortest card number: a shorter text needs no look."""
 
+_USUAL: Final = (15, 16)
 _KEPT = frozenset({
     "type", "tenant", "station_id", "protocol", "timestamp", "received_at", "session_id",
     "paid_currency", "charging_state", "flags", "other",
@@ -48,13 +49,21 @@ TYPED: Final = {
 """The same without what programs make up: what people type, tap or compose."""
 
 
+def mask_id(text: str) -> tuple[str, int]:
+    """`mask_text` for a transaction id. One of digits alone is mostly a number that a program
+    drew: it is starred only at the lengths that nearly all cards have, or starring would make
+    two sessions of a charger one.
+    """
+    return (text, 0) if text.isdecimal() and len(text) not in _USUAL else mask_text(text)
+
+
 def mask_event(event: wire.WireEvent, texts: Mapping[type, tuple[str, ...]] = TEXTS) -> bool:
     """Star the card numbers in an event's texts, in place; True where there was one."""
     found = False
     for name in texts[type(event)]:
         text = getattr(event, name)
         if text.__class__ is str and len(text) >= SHORTEST:
-            masked, count = mask_text(text)
+            masked, count = mask_id(text) if name == "transaction_id" else mask_text(text)
             if count:
                 setattr(event, name, masked)
                 found = True

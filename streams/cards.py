@@ -10,8 +10,8 @@ from operator import attrgetter
 from typing import Any
 
 from schemas import wire
-from schemas.card_fields import TYPED, flag, mask_event
-from schemas.cards import mask_text, may_hold_card
+from schemas.card_fields import TYPED, flag, mask_event, mask_id
+from schemas.cards import may_hold_card
 from streams.convert import CONVERT
 from streams.core.events import CoreEvent
 
@@ -51,7 +51,7 @@ def mask_transactions(events: Sequence[wire.WireEvent]) -> None:
     ids.discard(None)
     if _THIRTEEN not in " ".join(ids).encode("utf-8", "replace").translate(_DIGITS):  # type: ignore[arg-type]
         return
-    stars = {i: masked for i in ids if i and (masked := mask_text(i)[0]) != i}
+    stars = {i: masked for i in ids if i and (masked := mask_id(i)[0]) != i}
     for event in events if stars else ():
         if event.transaction_id in stars:
             event.transaction_id = stars[event.transaction_id]

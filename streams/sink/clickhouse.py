@@ -183,14 +183,16 @@ class ClickHouseSink:
 
     def count(self, chosen: Selection) -> int:
         """How many sessions are chosen."""
-        rows = self._rows(f"SELECT count() AS n FROM sessions FINAL WHERE {chosen_sql(chosen)}")
+        rows = self._rows(
+            f"SELECT count() AS n FROM sessions FINAL WHERE {chosen_sql(chosen, format_str)}"
+        )
         return int(rows[0]["n"])
 
     def page(
         self, chosen: Selection, after: tuple[str, str, UUID] | None, limit: int
     ) -> list[StoredTerms]:
         """Chosen sessions in the order of the table's key, beyond `after`."""
-        where = chosen_sql(chosen)
+        where = chosen_sql(chosen, format_str)
         if after is not None:
             tenant, station, session = after
             where += (

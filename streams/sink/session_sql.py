@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
-
-from clickhouse_connect.driver.binding import format_str
 
 from streams.core.book import Bill
 from streams.sink.port import TERMS, Selection, StoredSession, StoredTerms
@@ -78,8 +76,8 @@ def stored_terms(row: Mapping[str, Any]) -> StoredTerms:
     )
 
 
-def chosen_sql(chosen: Selection) -> str:
-    """The condition that chooses."""
+def chosen_sql(chosen: Selection, quoted: Callable[[str], str]) -> str:
+    """The condition that chooses; `quoted` makes text a literal."""
     parts = [f"version < {chosen.below}", "status != 'released'"]
     if chosen.unpriced:
         parts.append(_WAITING)
@@ -88,5 +86,5 @@ def chosen_sql(chosen: Selection) -> str:
     if chosen.to_ms is not None:
         parts.append(f"{_BEGUN} < fromUnixTimestamp64Milli({chosen.to_ms}, 'UTC')")
     if chosen.station_id:
-        parts.append(f"station_id = {format_str(chosen.station_id)}")
+        parts.append(f"station_id = {quoted(chosen.station_id)}")
     return " AND ".join(parts)

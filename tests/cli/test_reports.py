@@ -131,7 +131,10 @@ def test_sql_that_does_not_read_is_refused_in_one_sentence(statement: str) -> No
 def test_all_of_a_session() -> None:
     wanted = session_id(f"{TENANT}/a")
     whole = said("session", wanted, "--json")
-    assert set(whole) == {"session", "charges", "slices", "curve", "events"}
+    assert set(whole) == {
+        "session", "charges", "adjustments", "owed", "ledger", "payments", "invoiced", "slices",
+        "curve", "events",
+    }  # fmt: skip
     assert whole["session"]["energy_wh"] == 10000
     assert whole["slices"][0]["energy_wh"] == 2500
     text = cli("session", wanted).stdout

@@ -148,3 +148,16 @@ def test_a_value_keeps_the_names_of_operator_and_station() -> None:
     assert count == 1
     assert json.loads(masked) == event | {"info": "************1111"}
     assert mask_value(b'{"a":1}') == (b'{"a":1}', 0)
+
+
+def test_a_long_number_that_a_program_drew_stays_a_transaction_id() -> None:
+    # 19 digits beginning with 62 and a valid check digit: UnionPay's form, and a drawn number's
+    drawn = "6200000000000000000"
+    assert is_card_number(drawn)
+    event = wire.SessionEnded(
+        tenant="t", station_id="s", protocol="ocpp2.0.1", timestamp="x", transaction_id=drawn,
+        reason=drawn,
+    )  # fmt: skip
+
+    assert mask_event(event)
+    assert (event.transaction_id, event.reason) == (drawn, "***************0000")
