@@ -24,6 +24,6 @@ _EXPONENTS: Final = {code: n for n, codes in _BY_EXPONENT.items() for code in co
 def minor_exponent(code: str) -> int | None:
     """Decimals of the currency's minor unit (EUR 2, JPY 0, KWD 3); None: no such currency.
 
-    Funds and metals without a minor unit (XAU, XDR, XXX …) are no currency to charge in.
+    Funds and metals without a minor unit (XAU, XDR, XTS …) are no currency to charge in.
     """
     return _EXPONENTS.get(code)

@@ -9,7 +9,6 @@ is therefore looked at once more.
 
 from __future__ import annotations
 
-from collections import deque
 from uuid import UUID
 
 from streams.catalogue import Catalogue
@@ -65,41 +64,34 @@ class Repricer:
         self._after: Key | None = None
         self._scanning = False
         self._written: list[Key] = []
-        self._rest: deque[Key] = deque()
+        self._rest: list[Key] = []
 
     def step(self, catalogue: Catalogue, now_ms: int) -> list[Session]:
-        """Sessions to write now; those the book holds whole are marked there instead."""
+        """Sessions to write now; those the book holds whole are marked there instead. Where the
+        store is away, nothing is lost: the same step is made again.
+        """
         if catalogue.revision != self._revision:
             self._revision = catalogue.revision
-            self._begin()
+            self._scanning, self._after = True, None
             self._again_ms = now_ms + AGAIN_MS
         elif self._again_ms and now_ms >= self._again_ms:
             self._again_ms = 0
-            self._begin()
-            self._rest.extend(self._written)
-            self._written = []
-        out: list[Session] = []
+            self._scanning, self._after = True, None
+            self._rest, self._written = self._written, []
         if self._rest:
-            keys = [self._rest.popleft() for _ in range(min(PAGE, len(self._rest)))]
+            keys = self._rest[:PAGE]
             out = complete(self._sink, self._sink.sessions_by_id(keys))
-        elif self._scanning:
-            out = self._page(catalogue)
-        return out
-
-    def _begin(self) -> None:
-        self._scanning, self._after = True, None
+            self._rest = self._rest[PAGE:]
+            return out
+        return self._page(catalogue) if self._scanning else []
 
     def _page(self, catalogue: Catalogue) -> list[Session]:
         page = self._sink.page(waiting(self._revision), self._after, PAGE)
+        ready = [row for row in page if priceable(catalogue, row)]
+        strange = [row for row in ready if not self._lookup.touch(row.session)]
+        out = complete(self._sink, [row.session for row in strange])
         self._scanning = len(page) == PAGE
         self._after = page[-1].key if page else None
-        strange: list[StoredSession] = []
-        for row in page:
-            if not priceable(catalogue, row):
-                continue
-            if self._lookup.touch(row.session):
-                continue
-            strange.append(row.session)
-            if self._again_ms:
-                self._written.append(row.key)
-        return complete(self._sink, strange)
+        if self._again_ms:
+            self._written.extend(row.key for row in strange)
+        return out

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.errors import UnavailableError
 from streams.charge_words import ChargeWords
 from streams.core.pricing.model import Component, Element, Restrictions, Tariff, Tax
 from streams.core.pricing.priced import Line
 from streams.core.pricing.words import because
+from streams.sink.port import StoredSession
 from tests.streams.core.core_events import meter16, ms, start16, stop16
 from tests.streams.core.fleet_kit import (
     Drive,
@@ -279,3 +283,24 @@ def test_the_short_way_to_a_sentence_says_what_the_long_way_says(
         )
     unit = say.known(line, tariff, zone).unit_micro
     assert unit == (2_800_000 if included == "YES" else 3_500_000)
+
+
+def test_a_store_that_is_away_while_pricing_anew_makes_the_worker_try_again() -> None:
+    drive = driven(catalogue_of(1), *ended_session())
+    drive.restart()
+    drive.sink.current = catalogue_of(2, plain("2.00"))
+    events = drive.sink.events
+    failing = [True]
+
+    def away(sessions: Sequence[StoredSession]) -> Iterable[Mapping[str, Any]]:
+        if failing:
+            raise UnavailableError("the store is gone")
+        return events(sessions)
+
+    drive.sink.events = away  # type: ignore[method-assign]
+    with pytest.raises(UnavailableError):
+        wait(drive, 7)
+    failing.clear()
+    wait(drive, 1)
+
+    assert only(drive.sink, "sessions")["amount_excl_vat"] == Decimal(24)

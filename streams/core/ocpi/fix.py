@@ -73,7 +73,7 @@ def _repaired(
         return None
     copy = deepcopy(document)
     sentence = repair.make(copy, finding)
-    if sentence is None:
+    if sentence is None or repr(copy) == repr(document):  # 0.25 and 0.2500 are equal numbers
         return None
     if not changes and repair.kind != PROVED and not _keeps_meaning(document, copy):
         return None
@@ -121,7 +121,7 @@ def _meaning(tariff: Tariff) -> tuple[object, ...]:
 
 def _priced_as(component: Component) -> Component:
     no_step = component.dimension == FLAT or not component.price
-    step = 1 if no_step else max(component.step_size, 1)
+    step = 0 if no_step else component.step_size
     return replace(component, price_text="", pointer="", step_size=step)
 
 
@@ -132,6 +132,6 @@ def _matched_as(r: Restrictions) -> tuple[int, Restrictions]:
         start_minute=None,
         end_minute=None,
         days=frozenset(),
-        min_mwh=r.min_mwh or None,
-        min_duration_ms=r.min_duration_ms or None,
+        min_mwh=max(r.min_mwh or 0, 0) or None,
+        min_duration_ms=max(r.min_duration_ms or 0, 0) or None,
     )

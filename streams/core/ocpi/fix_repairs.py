@@ -6,7 +6,7 @@ A repair alters the document it is given and returns its sentence, or None where
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
@@ -83,7 +83,7 @@ def _write_number(document: Document, finding: Finding) -> str | None:
 
 
 def _write_instant(document: Document, finding: Finding) -> str | None:
-    """A time of day as it is read; an instant padded, its zone as it was, else Z."""
+    """A time of day as it is read; an instant in UTC as RFC 3339 writes it."""
     raw = _at(document, _parts(finding.pointer))
     if finding.likely and finding.code != values.NO_ZONE:
         return _write(document, finding, finding.likely)
@@ -115,8 +115,8 @@ def _default_step(document: Document, finding: Finding) -> str | None:
     holder, key = _place(document, finding)
     if key != "step_size" or not isinstance(holder, dict) or key in holder:
         return None
-    holder[key] = 1
-    return "step_size 1 added, which rounds nothing."
+    holder[key] = 0
+    return "step_size 0 added, which rounds nothing, as without it."
 
 
 def _round(document: Document, finding: Finding) -> str | None:
@@ -140,8 +140,32 @@ def _drop_item(document: Document, finding: Finding) -> str | None:
         return None
     if len(holder) == 1 and len(parts) > 2:
         return _drop_item(document, finding._replace(pointer="/" + "/".join(parts[:-2])))
+    if len(holder) == 1 and parts[0] == "elements":
+        return None
     del holder[int(parts[-1])]
     return "removed: it was never reached."
+
+
+def _drop_never(document: Document, finding: Finding) -> str | None:
+    """What its own bounds keep from ever matching."""
+    parts = _parts(finding.pointer)
+    done = _drop_item(document, finding._replace(pointer="/" + "/".join(parts[:-2])))
+    return done and "removed: its bounds never match."
+
+
+def _no_taxes(document: Document, finding: Finding) -> str | None:
+    done = _remove(document, finding)
+    return done and f"{done[:-1]}: it was not added."
+
+
+def _positive(document: Document, finding: Finding) -> str | None:
+    """Without its sign; a step rounded up to a whole one."""
+    read = values.number(_at(document, _parts(finding.pointer)))
+    if read is None:
+        return None
+    step = finding.pointer.endswith("/step_size")
+    size = abs(read.value)
+    return _write(document, finding, int(size.to_integral_value(ROUND_CEILING)) if step else size)
 
 
 def _no_step(document: Document, finding: Finding) -> str | None:
@@ -165,7 +189,11 @@ def _swap(holder: object, one: str, other: str) -> str | None:
 
 
 def _swap_bounds(document: Document, finding: Finding) -> str | None:
-    """Lower and upper bound, where swapping puts them in order."""
+    """Lower and upper bound, where swapping puts them in order; else what they guard goes."""
+    return _swapped(document, finding) or _drop_never(document, finding)
+
+
+def _swapped(document: Document, finding: Finding) -> str | None:
     holder, high = _place(document, finding)
     pairs = {"end_date": "start_date", "validToDate": "validFromDate"}
     low = pairs.get(high) or str(high).replace("max", "min", 1)
@@ -180,7 +208,20 @@ def _swap_bounds(document: Document, finding: Finding) -> str | None:
 def _swap_limits(document: Document, finding: Finding) -> str | None:
     ocpp = finding.pointer == "/maxCost"
     names = ("minCost", "maxCost") if ocpp else ("min_price", "max_price")
+    low, high = (document.get(name) for name in names)
+    if not isinstance(low, dict) or not isinstance(high, dict):
+        return _swap(document, *names)
+    done = [key for key in low if _above(low.get(key), high.get(key))]
+    for key in done:
+        low[key], high[key] = high[key], low[key]
+    if done:
+        return f"{' and '.join(done)} of {names[0]} and {names[1]} swapped."
     return _swap(document, *names)
+
+
+def _above(one: object, other: object) -> bool:
+    low, high = values.number(one), values.number(other)
+    return low is not None and high is not None and low.value > high.value
 
 
 def _swap_dates(document: Document, finding: Finding) -> str | None:
@@ -236,6 +277,7 @@ REPAIRS: Final[Mapping[str, Repair]] = {
     "missing_field": Repair(KEEPS, _default_step),
     "excessive_precision": Repair(KEEPS, _round),
     "empty_list": Repair(KEEPS, _remove),
+    "tax_not_applicable": Repair(PROVED, _no_taxes),
     "empty_limit": Repair(KEEPS, _remove),
     "equal_times": Repair(KEEPS, _no_times),
     "zero_bound": Repair(KEEPS, _remove),
@@ -244,9 +286,13 @@ REPAIRS: Final[Mapping[str, Repair]] = {
     "contradicting_limits": Repair(CHANGES, _swap_limits, 2, once=True),
     "contradicting_dates": Repair(CHANGES, _swap_dates, 2, once=True),
     "limit_taxes_negative": Repair(CHANGES, _swap_taxes, 2, once=True),
+    "negative_step_size": Repair(CHANGES, _positive, 2),
+    "negative_tax": Repair(CHANGES, _positive, 2),
+    "bad_number": Repair(CHANGES, _positive, 2, once=True),
     "implausible_vat": Repair(CHANGES, _percent, 2, once=True),
     "fallback_first": Repair(CHANGES, _fallback_last, 3),
     "duplicate_component": Repair(PROVED, _drop_item, 4),
+    "reservation_dimension": Repair(PROVED, _drop_item, 4),
     "element_never_reached": Repair(PROVED, _drop_item, 4),
     "component_never_reached": Repair(PROVED, _drop_item, 4),
 }

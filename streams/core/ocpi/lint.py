@@ -34,7 +34,7 @@ def lint(document: object, now_ms: int) -> tuple[Finding, ...]:
     tariff, aside = readable(document)
     found = [*read_tariff(document).findings, *field_findings(document)]
     if tariff is not None:
-        more = [*amount_findings(tariff), *reach_findings(tariff), *_expired(tariff, now_ms)]
+        more = [*amount_findings(tariff, document), *reach_findings(tariff), *_expired(tariff, now_ms)]
         found += [f for f in more if not f.pointer.startswith(aside)]
     return _each_once(found)
 
@@ -65,6 +65,9 @@ def _set_aside(copy: dict[str, Any], parts: list[str]) -> str:
     match parts:
         case ["currency"]:
             copy["currency"] = "EUR"
+        case ["elements", index, "price_components", place, "step_size" | "vat" | "taxes" as name, *_]:
+            del copy["elements"][int(index)]["price_components"][int(place)][name]
+            return "/" + "/".join(parts[:5])
         case ["elements", index, "price_components", place, *_]:
             copy["elements"][int(index)]["price_components"][int(place)] = {
                 "type": "FLAT",

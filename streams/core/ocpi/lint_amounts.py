@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from streams.core.ocpi.findings import Finding
+from streams.core.ocpi.reading import mappings
+from streams.core.ocpi.values import pointer
 from streams.core.ocpi.version import OCPP21
 from streams.core.pricing.model import ENERGY, FLAT, PARKING_TIME, TIME, Component, Tariff
 
@@ -58,14 +60,14 @@ _VAT_LEAST, _VAT_MOST = Fraction(1, 100), Fraction(1, 2)
 _STEP_MOST: Final[Mapping[str, int]] = {ENERGY: 100_000, TIME: 86_400, PARKING_TIME: 86_400}
 
 
-def amount_findings(tariff: Tariff) -> Iterator[Finding]:
-    """Findings about the components of a tariff and its limits."""
+def amount_findings(tariff: Tariff, document: Mapping[str, Any]) -> Iterator[Finding]:
+    """Findings about the components of a tariff and its limits; `document` is where they stand."""
     rate = PER_EURO.get(tariff.currency)
     ocpp = tariff.version == OCPP21
     for element in tariff.elements:
         for component in element.components:
             yield from _price(component, tariff.currency, rate, ocpp=ocpp)
-            yield from _taxes(component, ocpp=ocpp)
+            yield from _taxes(component, document)
             yield from _step(component)
     for name, limit in (("min_price", tariff.min_price), ("max_price", tariff.max_price)):
         bound = None if limit is None else limit.excl if limit.excl is not None else limit.incl
@@ -93,14 +95,35 @@ def _price(
         yield Finding("implausible_price", where, text)
 
 
-def _taxes(component: Component, *, ocpp: bool) -> Iterator[Finding]:
-    where = component.pointer if ocpp else f"{component.pointer}/vat"
-    for tax in component.taxes if len(component.taxes) == 1 else ():
-        meant = likely_percent(tax.share * 100)
-        hint = f"; was {_text(meant)} meant?" if meant else "."
-        if tax.share and not _VAT_LEAST <= tax.share <= _VAT_MOST:
+def _taxes(component: Component, document: Mapping[str, Any]) -> Iterator[Finding]:
+    """A tax above the most there is; one below the least only where it stands alone."""
+    for i, tax in enumerate(component.taxes):
+        least = _VAT_LEAST if len(component.taxes) == 1 else 0
+        if tax.share and not least <= tax.share <= _VAT_MOST:
+            meant = likely_percent(tax.share * 100)
+            hint = f"; was {_text(meant)} meant?" if meant else "."
             text = f"{tax.name} of {_text(tax.share * 100)} % is implausible{hint}"
+            where = _tax_pointer(document, component, i)
             yield Finding("implausible_vat", where, text, likely=_text(meant) if meant else "")
+
+
+def _tax_pointer(document: Mapping[str, Any], component: Component, index: int) -> str:
+    """Where the percentage of a tax stands: OCPI `vat` or `taxes`, OCPP 2.1 `taxRates`."""
+    parts = component.pointer.split("/")[1:]
+    if parts[0] != "elements":
+        return f"/{parts[0]}/taxRates"
+    raw: Any = document
+    for part in parts:
+        if isinstance(raw, list | tuple):
+            raw = raw[int(part)]
+        else:  # one object may stand where a list belongs
+            raw = raw.get(part, raw)
+    listed = mappings(raw.get("taxes"))
+    if not listed:
+        return f"{component.pointer}/vat"
+    place, entry = listed[min(index, len(listed) - 1)]
+    name = next((n for n in ("percentage", "percent", "vat") if n in entry), "")
+    return component.pointer + pointer("taxes", place, *([name] if name else []))
 
 
 def likely_percent(percent: Fraction) -> Fraction | None:

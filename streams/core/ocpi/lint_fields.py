@@ -14,6 +14,7 @@ from streams.core.ocpi.findings import Finding
 from streams.core.ocpi.reading import mappings
 from streams.core.ocpi.values import pointer
 from streams.core.ocpi.version import OCPP21, V211, V221, V230, guess_version
+from streams.core.pricing.model import ENERGY, PARKING_TIME, TAX_NOT_APPLICABLE
 
 Path = tuple[str | int, ...]
 
@@ -26,7 +27,8 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     OCPP21: ("tariffId", "currency"),
 }  # fmt: skip
 _REQUIRED_OF_COMPONENT: Final = ("type", "price", "step_size")
-_ALWAYS_TRUE_AT_0: Final = ("min_kwh", "min_duration")
+_NEVER_UNKNOWN: Final = ("min_kwh", "min_duration")
+_LOWER: Final = (*_NEVER_UNKNOWN, "min_power", "min_current")
 _MAX_DEPTH: Final = 12
 _DECIMALS: Final = 4
 _DECIMALS_OCPP: Final = 6
@@ -36,6 +38,7 @@ def field_findings(document: Mapping[str, Any]) -> list[Finding]:
     """Findings of one tariff object that the reader has no reason to make."""
     version = guess_version(document).version or V221
     out = [*_missing(document, version), *_nulls(document, ())]
+    out += _without_effect(document)
     out += _precision(document, (), _DECIMALS_OCPP if version == OCPP21 else _DECIMALS)
     for i, element in mappings(document.get("elements")):
         out += _of_element(element, ("elements", i))
@@ -54,6 +57,24 @@ def _missing(document: Mapping[str, Any], version: str) -> Iterator[Finding]:
                 if name not in component:
                     text = f"A price component must have {name}."
                     yield Finding("missing_field", f"{where}/{name}", text)
+
+
+def _without_effect(document: Mapping[str, Any]) -> Iterator[Finding]:
+    """Taxes where none apply, and what a reservation cannot have (mod_tariffs: FLAT and TIME)."""
+    untaxed = values.word(document.get("tax_included"), (TAX_NOT_APPLICABLE,)) is not None
+    for i, element in mappings(document.get("elements")):
+        restrictions = element.get("restrictions")
+        reserved = isinstance(restrictions, Mapping) and bool(restrictions.get("reservation"))
+        for j, component in mappings(element.get("price_components")):
+            where = ("elements", i, "price_components", j)
+            for name in ("vat", "taxes") if untaxed else ():
+                if component.get(name):
+                    text = f"tax_included says that no tax applies: {name} is not added."
+                    yield Finding("tax_not_applicable", pointer(*where, name), text)
+            kind = values.word(component.get("type"), (ENERGY, PARKING_TIME))
+            if reserved and kind is not None:
+                text = f"A reservation has no {kind.value}, only FLAT and TIME: it is never charged."
+                yield Finding("reservation_dimension", pointer(*where), text)
 
 
 def _nulls(value: object, path: Path) -> Iterator[Finding]:
@@ -97,10 +118,12 @@ def _of_element(element: Mapping[str, Any], path: Path) -> Iterator[Finding]:
     if not isinstance(restrictions, Mapping):
         return
     where = (*path, "restrictions")
-    for name in _ALWAYS_TRUE_AT_0:
+    for name in _LOWER:
         read = values.number(restrictions.get(name))
-        if read is not None and read.value == 0:
-            text = f"{name} 0 says nothing: every session has that much."
+        if read is not None and read.value <= 0:
+            always = f"{name} {read.value:f} says nothing: every session has that much."
+            asks = f"{name} {read.value:f} asks no more than that there is a measurement."
+            text = always if name in _NEVER_UNKNOWN else asks
             yield Finding("zero_bound", pointer(*where, name), text)
     start, end = (values.time_of_day(restrictions.get(f"{edge}_time")) for edge in ("start", "end"))
     if start is not None and end is not None and start.value % 1440 == end.value % 1440:

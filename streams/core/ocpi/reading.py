@@ -96,7 +96,7 @@ class Notes:
 def _as_read(read: Read[Any]) -> str:
     value = read.value
     if read.note == values.SLOPPY_TIME:
-        return f"{value // 60:02d}:{value % 60:02d}"
+        return f"{value // 60 % 24:02d}:{value % 60:02d}"
     if read.note == values.SLOPPY_DATE:
         return values.iso_day(value)
     return f"{value:f}" if isinstance(value, Decimal) else str(value)

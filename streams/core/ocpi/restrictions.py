@@ -93,6 +93,9 @@ def read_restrictions(
     """
     if raw is None:
         return Restrictions(reservation=reservation) if reservation else NO_RESTRICTIONS
+    if raw == []:  # an empty object, as PHP writes it
+        notes.warn("empty_list", path, f"{path[-1]} is an empty list: there are none.")
+        raw = {}
     if not isinstance(raw, Mapping):
         notes.error("bad_value", path, f"{path[-1]} {shown(raw)} is no object.")
         return NO_RESTRICTIONS

@@ -135,7 +135,7 @@ def _tax_included(raw: object, notes: Notes) -> str:
     if isinstance(raw, bool):
         meant = TAX_INCLUDED if raw else TAX_EXCLUDED
         notes.warn(
-            "letter_case", ("tax_included",), f"tax_included {raw} is read as {meant}.", meant
+            "letter_case", ("tax_included",), f"tax_included {shown(raw)} is read as {meant}.", meant
         )
         return meant
     known = (TAX_INCLUDED, TAX_EXCLUDED, TAX_NOT_APPLICABLE)
@@ -155,7 +155,7 @@ def _elements(raw: object, notes: Notes) -> tuple[Element, ...]:
     for index, element in enumerate(raw):
         path = ("elements", index)
         if not isinstance(element, Mapping):
-            notes.error("bad_value", path, f"Element {index} {shown(element)} is no object.")
+            notes.error("bad_value", path, f"Element {index + 1} {shown(element)} is no object.")
             continue
         notes.unknown_fields(element, ELEMENT_FIELDS, path)
         components = _components(element.get("price_components"), path, notes)
@@ -174,7 +174,8 @@ def _components(raw: object, path: Path, notes: Notes) -> tuple[Component, ...]:
         notes.warn("not_a_list", where, "price_components is one object where a list belongs.")
         raw = [raw]
     if not isinstance(raw, list | tuple) or not raw:
-        notes.error("no_price_components", where, f"Element {path[-1]} has no price components.")
+        text = f"Element {int(path[1]) + 1} has no price components."
+        notes.error("no_price_components", where, text)
         return ()
     found = [_component(item, (*where, i), notes) for i, item in enumerate(raw)]
     return tuple(component for component in found if component is not None)
@@ -230,5 +231,6 @@ def _check_limits(tariff: Tariff, notes: Notes) -> None:
 
 
 def _above(low: PriceLimit, high: PriceLimit) -> bool:
-    pairs = ((low.excl, high.excl), (low.incl, high.incl))
+    # Taxes are never negative: a minimum without them may not be above a maximum with them.
+    pairs = ((low.excl, high.excl), (low.incl, high.incl), (low.excl, high.incl))
     return any(a is not None and b is not None and a > b for a, b in pairs)

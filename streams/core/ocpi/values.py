@@ -22,7 +22,8 @@ SLOPPY_TIME, SLOPPY_DATE, NO_ZONE = "sloppy_time", "sloppy_date", "no_zone"
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _DAY_MS = 86_400_000
 _MAX_DIGITS = 40
-_CLOSE = 0.8
+_CLOSE, _SOMEWHAT, _UNLIKE = 0.8, 0.6, 0.45
+_BEGUN = 3
 
 _DATE = re.compile(r"(\d{4})([-/.]?)(\d{1,2})\2(\d{1,2})", re.ASCII)
 _TIME = re.compile(r"(\d{1,2})[:.](\d{1,2})(?::(\d{1,2})(?:\.0+)?)?|(\d\d)(\d\d)", re.ASCII)
@@ -34,8 +35,7 @@ _STAMP = re.compile(
 )
 _PADDED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
 _NUMERAL = re.compile(r"[+-]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][+-]?\d{1,3})?", re.ASCII)
-_NUMERAL = re.compile(r"[+-]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][+-]?\d{1,3})?", re.ASCII)
-_COMMA = re.compile(r"-?\d+,\d{1,2}", re.ASCII)
+_COMMA = re.compile(r"-?(?:\d+,\d{1,2}|0,\d+|\d+,\d{4,})", re.ASCII)
 
 
 class Read(NamedTuple, Generic[T]):
@@ -46,7 +46,9 @@ class Read(NamedTuple, Generic[T]):
 
 
 def number(raw: object) -> Read[Decimal] | None:
-    """A finite number of at most 40 digits. Text is read too; "0,25" with a note of its own."""
+    """A finite number of at most 40 digits. Text is read too; "0,25" with a note of its own, but
+    not "1,250", which may be a thousand.
+    """
     note = ""
     if isinstance(raw, str):
         raw, note = raw.strip(), NUMBER_AS_TEXT
@@ -146,12 +148,22 @@ def word(raw: object, known: Collection[str]) -> Read[str] | None:
 
 
 def likely(raw: object, known: Collection[str]) -> str:
-    """What a misspelt name was probably meant to be, or empty."""
+    """What a misspelt name was probably meant to be, or empty: a close one, the only one that
+    begins so ("Mon"), or the only one that is somewhat like it ("pris").
+    """
     if not isinstance(raw, str) or len(raw) > 60:
         return ""
+    text = _plain(raw)
     by_plain = {_plain(name): name for name in known}
-    close = difflib.get_close_matches(_plain(raw), by_plain, n=1, cutoff=_CLOSE)
-    return by_plain[close[0]] if close else ""
+    begun = [name for name in by_plain if len(text) >= _BEGUN and name.startswith(text)]
+    if len(begun) == 1:
+        return by_plain[begun[0]]
+    close = difflib.get_close_matches(text, by_plain, n=2, cutoff=_UNLIKE)
+    if not close:
+        return ""
+    ratio = difflib.SequenceMatcher(None, close[0], text).ratio()
+    near = ratio >= _CLOSE or (ratio >= _SOMEWHAT and len(close) == 1)
+    return by_plain[close[0]] if near else ""
 
 
 def _plain(text: str) -> str:
@@ -165,7 +177,9 @@ def pointer(*parts: str | int) -> str:
 
 def shown(raw: object) -> str:
     """A value of a document, short enough for a sentence."""
-    text = f"{raw!r}" if isinstance(raw, str) else str(raw)
+    words = {None: "null", True: "true", False: "false"}
+    text = words[raw] if raw is None or isinstance(raw, bool) else ""
+    text = text or (f"{raw!r}" if isinstance(raw, str) else str(raw))
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 

@@ -301,7 +301,7 @@ ELEMENTS = st.fixed_dictionaries(
 OCPI_TARIFFS = st.fixed_dictionaries(
     {"elements": st.lists(ELEMENTS, max_size=3) | JSON},
     optional={
-        "currency": st.sampled_from(["EUR", "eur", "XXX"]) | JSON,
+        "currency": st.sampled_from(["EUR", "eur", "XTS"]) | JSON,
         "min_price": st.fixed_dictionaries({"excl_vat": NUMBERS}) | NUMBERS | JSON,
         "tax_included": JSON,
         "start_date_time": DATES | JSON,
