@@ -76,8 +76,8 @@ def read_session(document: object, tz: ZoneInfo | None = None) -> SessionReading
     The zone is the location's, else `tz`, else UTC with a warning.
     """
     notes = Notes()
-    if not isinstance(document, Mapping):
-        notes.error("not_a_session", (), "A CDR or Session is a JSON object.")
+    if not isinstance(document, Mapping) or guess_version(document).kind in {"", TARIFF}:
+        notes.error("not_a_session", (), "It is no CDR or Session.")
         return SessionReading(None, tuple(notes.found))
     zone = find_zone(document, tz, notes)
     check_coordinates(document, notes)
@@ -112,7 +112,9 @@ def read_session(document: object, tz: ZoneInfo | None = None) -> SessionReading
 
 def _credit(document: Mapping[str, Any], notes: Notes) -> bool:
     """A credit CDR takes back what another one charged: 2.2.1 mod_cdrs, Credit CDRs."""
-    credit = bool(document.get("credit")) or bool(document.get("credit_reference_id"))
+    stated = document.get("credit")
+    credit = stated is True or (isinstance(stated, str) and stated.strip().lower() == "true")
+    credit = credit or (stated is None and bool(document.get("credit_reference_id")))
     if credit:
         text = "A credit CDR: its price is the negated price of its volumes."
         notes.warn("credit_cdr", ("credit",), text)
@@ -153,7 +155,7 @@ def _parts(
     document: Mapping[str, Any], times: tuple[int, int | None], notes: Notes, *, credit: bool
 ) -> Parts:
     start, end = times
-    raw = document.get("charging_periods")
+    raw = notes.listed(document.get("charging_periods"), ("charging_periods",))
     if raw is not None and not isinstance(raw, list | tuple):
         notes.error("bad_value", ("charging_periods",), f"{shown(raw)} is no list of periods.")
     periods = read_periods(raw, start, notes, credit=credit)

@@ -21,6 +21,9 @@ from streams.core.pricing.model import Tariff
 _ASIDE = {"max_kwh": 0}
 """Restrictions that never match: they stand in for what cannot be read."""
 
+_APART = ("step_size", "vat", "taxes")
+"""What of a component can be broken without hiding its price."""
+
 _MOST_REPAIRS = 50
 
 
@@ -65,7 +68,7 @@ def _set_aside(copy: dict[str, Any], parts: list[str]) -> str:
     match parts:
         case ["currency"]:
             copy["currency"] = "EUR"
-        case ["elements", index, "price_components", place, "step_size" | "vat" | "taxes" as name, *_]:
+        case ["elements", index, "price_components", place, name, *_] if name in _APART:
             del copy["elements"][int(index)]["price_components"][int(place)][name]
             return "/" + "/".join(parts[:5])
         case ["elements", index, "price_components", place, *_]:

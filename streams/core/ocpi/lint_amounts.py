@@ -114,10 +114,8 @@ def _tax_pointer(document: Mapping[str, Any], component: Component, index: int) 
         return f"/{parts[0]}/taxRates"
     raw: Any = document
     for part in parts:
-        if isinstance(raw, list | tuple):
-            raw = raw[int(part)]
-        else:  # one object may stand where a list belongs
-            raw = raw.get(part, raw)
+        # One object may stand where a list belongs.
+        raw = raw[int(part)] if isinstance(raw, list | tuple) else raw.get(part, raw)
     listed = mappings(raw.get("taxes"))
     if not listed:
         return f"{component.pointer}/vat"

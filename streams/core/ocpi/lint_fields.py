@@ -73,7 +73,7 @@ def _without_effect(document: Mapping[str, Any]) -> Iterator[Finding]:
                     yield Finding("tax_not_applicable", pointer(*where, name), text)
             kind = values.word(component.get("type"), (ENERGY, PARKING_TIME))
             if reserved and kind is not None:
-                text = f"A reservation has no {kind.value}, only FLAT and TIME: it is never charged."
+                text = f"A reservation has no {kind.value}, only FLAT and TIME: this never counts."
                 yield Finding("reservation_dimension", pointer(*where), text)
 
 

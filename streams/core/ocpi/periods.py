@@ -22,6 +22,7 @@ from streams.core.ocpi.volumes import (
 from streams.core.pricing.usage import Flow
 
 _MWH_PER_KWH = 1_000_000
+_SAME_ENERGY = Decimal("0.02")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def read_periods(raw: object, start_ms: int, notes: Notes, *, credit: bool) -> l
 
 def energy_unit(periods: list[Period], total_kwh: Decimal | None, notes: Notes) -> int:
     """How many mWh an ENERGY volume of 1 is: they are kWh, or Wh where they can only be that,
-    because their sum is exactly a thousand times the session's total.
+    because their sum is a thousand times the session's total, within 2 %.
     """
     stated = sum((p.volumes.hours(ENERGY) for p in periods), Decimal(0))
     if total_kwh is None or stated == total_kwh:
@@ -76,7 +77,7 @@ def energy_unit(periods: list[Period], total_kwh: Decimal | None, notes: Notes) 
         text = f"No charging period states ENERGY, the total says {total_kwh} kWh: none counts."
         notes.warn("energy_not_stated", ("charging_periods",), text)
         return _MWH_PER_KWH
-    if stated == total_kwh * 1000:
+    if abs(stated / 1000 - total_kwh) <= total_kwh * _SAME_ENERGY:
         text = f"ENERGY volumes of {stated} kWh are read as Wh: the session has {total_kwh} kWh."
         notes.warn("energy_in_wh", ("charging_periods",), text)
         return 1000

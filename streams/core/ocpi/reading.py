@@ -63,6 +63,13 @@ class Notes:
         self.noted(read, raw, path)
         return read.value
 
+    def listed(self, raw: object, path: Path) -> object:
+        """A list; one object where a list belongs is read as a list of it."""
+        if not isinstance(raw, Mapping):
+            return raw
+        self.warn("not_a_list", path, f"{path[-1]} is one object where a list belongs.")
+        return [raw]
+
     def instant(self, raw: object, path: Path) -> int | None:
         """Epoch milliseconds, or None with an error; None itself is absent."""
         if raw is None:

@@ -134,18 +134,15 @@ def _tax_included(raw: object, notes: Notes) -> str:
     """OCPI 2.3.0 TaxIncluded; before 2.3.0 prices are without VAT."""
     if isinstance(raw, bool):
         meant = TAX_INCLUDED if raw else TAX_EXCLUDED
-        notes.warn(
-            "letter_case", ("tax_included",), f"tax_included {shown(raw)} is read as {meant}.", meant
-        )
+        text = f"tax_included {shown(raw)} is read as {meant}."
+        notes.warn("letter_case", ("tax_included",), text, meant)
         return meant
     known = (TAX_INCLUDED, TAX_EXCLUDED, TAX_NOT_APPLICABLE)
     return _choice({"tax_included": raw}, "tax_included", known, notes) or TAX_EXCLUDED
 
 
 def _elements(raw: object, notes: Notes) -> tuple[Element, ...]:
-    if isinstance(raw, Mapping):
-        notes.warn("not_a_list", ("elements",), "elements is one object where a list belongs.")
-        raw = [raw]
+    raw = notes.listed(raw, ("elements",))
     if not isinstance(raw, list | tuple) or not raw:
         notes.error(
             "no_elements", ("elements",), "The tariff has no elements: nothing has a price."
@@ -170,9 +167,7 @@ def _elements(raw: object, notes: Notes) -> tuple[Element, ...]:
 
 def _components(raw: object, path: Path, notes: Notes) -> tuple[Component, ...]:
     where = (*path, "price_components")
-    if isinstance(raw, Mapping):
-        notes.warn("not_a_list", where, "price_components is one object where a list belongs.")
-        raw = [raw]
+    raw = notes.listed(raw, where)
     if not isinstance(raw, list | tuple) or not raw:
         text = f"Element {int(path[1]) + 1} has no price components."
         notes.error("no_price_components", where, text)

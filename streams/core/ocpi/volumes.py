@@ -64,6 +64,7 @@ class Volumes:
 def read_volumes(raw: object, path: Path, notes: Notes, *, credit: bool) -> Volumes:
     """The dimensions of one charging period. In a credit CDR a negative volume is its size."""
     out = Volumes()
+    raw = notes.listed(raw, path)
     if raw is not None and not isinstance(raw, list | tuple):
         notes.error("bad_value", path, f"dimensions {shown(raw)} is no list.")
     for i, item in mappings(raw):
