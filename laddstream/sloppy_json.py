@@ -52,6 +52,8 @@ def parse_json(content: bytes, name: str) -> tuple[Any, tuple[Finding, ...]]:
         text = content.decode(json.detect_encoding(content))
     except UnicodeDecodeError as error:
         raise UserError(f"{name}: not UTF-8 (byte {error.start}); save it as UTF-8.") from error
+    if not text.strip("\ufeff \t\r\n"):
+        raise UserError(f"{name}: an empty file; give one with a tariff, a CDR or a session.")
     try:
         return _strict(text, findings), tuple(findings)
     except json.JSONDecodeError as refused:

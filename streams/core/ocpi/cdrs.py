@@ -17,6 +17,7 @@ from streams.core.ocpi.periods import Parts, energy_unit, flows_of, read_periods
 from streams.core.ocpi.places import check_coordinates, find_zone
 from streams.core.ocpi.reading import Notes, mappings
 from streams.core.ocpi.values import scaled, shown
+from streams.core.ocpi.version import TARIFF, guess_version
 from streams.core.ocpi.volumes import HOUR_MS, hours_ms, same_hours
 from streams.core.pricing.usage import Flow, Usage, usage_of
 
@@ -76,8 +77,11 @@ def read_session(document: object, tz: ZoneInfo | None = None) -> SessionReading
     The zone is the location's, else `tz`, else UTC with a warning.
     """
     notes = Notes()
-    if not isinstance(document, Mapping) or guess_version(document).kind in {"", TARIFF}:
-        notes.error("not_a_session", (), "It is no CDR or Session.")
+    if not isinstance(document, Mapping):
+        notes.error("not_a_session", (), "A CDR or Session is a JSON object.")
+        return SessionReading(None, tuple(notes.found))
+    if guess_version(document).kind == TARIFF and "charging_periods" not in document:
+        notes.error("not_a_session", (), "It is a tariff, no CDR or Session.")
         return SessionReading(None, tuple(notes.found))
     zone = find_zone(document, tz, notes)
     check_coordinates(document, notes)
@@ -133,7 +137,9 @@ def _times(document: Mapping[str, Any], notes: Notes) -> tuple[int, int | None] 
         known = [stamp for stamp in stamps if stamp is not None]
         if not known:
             if not notes.failed:
-                notes.error("missing_field", ("start_date_time",), "Nothing says when it began.")
+                kind = guess_version(document).kind
+                text = "Nothing says when it began." if kind else "It is no CDR or Session."
+                notes.error("missing_field", ("start_date_time",), text)
             return None
         start = min(known)
         text = "start_date_time is missing: the first charging period's is taken."

@@ -37,7 +37,11 @@ def lint(document: object, now_ms: int) -> tuple[Finding, ...]:
     tariff, aside = readable(document)
     found = [*read_tariff(document).findings, *field_findings(document)]
     if tariff is not None:
-        more = [*amount_findings(tariff, document), *reach_findings(tariff), *_expired(tariff, now_ms)]
+        more = [
+            *amount_findings(tariff, document),
+            *reach_findings(tariff),
+            *_expired(tariff, now_ms),
+        ]
         found += [f for f in more if not f.pointer.startswith(aside)]
     return _each_once(found)
 

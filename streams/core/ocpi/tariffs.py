@@ -17,7 +17,7 @@ from streams.core.ocpi.ocpp import read_ocpp
 from streams.core.ocpi.reading import Notes, Path, unwrapped
 from streams.core.ocpi.restrictions import OCPI, read_restrictions
 from streams.core.ocpi.values import pointer, shown
-from streams.core.ocpi.version import OCPP21, guess_version
+from streams.core.ocpi.version import CDR, OCPP21, SESSION, guess_version
 from streams.core.pricing.model import (
     ALWAYS,
     DIMENSIONS,
@@ -63,7 +63,11 @@ def read_tariff(document: object) -> TariffReading:
     if not isinstance(document, Mapping):
         notes.error("not_a_tariff", (), "A tariff is a JSON object.")
         return TariffReading(None, tuple(notes.found))
-    version = guess_version(document).version
+    version, kind = guess_version(document)[:2]
+    if kind in {CDR, SESSION} and "elements" not in document:
+        called = "CDR" if kind == CDR else "session"
+        notes.error("not_a_tariff", (), f"It is a {called} without tariffs, no tariff.")
+        return TariffReading(None, tuple(notes.found))
     if "elements" not in document and version == OCPP21:
         tariff = read_ocpp(document, notes)
     else:

@@ -18,6 +18,7 @@ from streams.core.pricing.model import (
     RESERVATION_EXPIRES,
     TAX_EXCLUDED,
     TAX_INCLUDED,
+    TAX_NOT_APPLICABLE,
     TIME,
     Component,
     PriceLimit,
@@ -52,7 +53,8 @@ class Rule(NamedTuple):
     """One component with the restrictions of its element.
 
     `component` indexes `Compiled.components`; rates in 1/scale micro-units per mWh, ms or once;
-    `step` in mWh or ms, 0: none.
+    `step` in mWh or ms, 0: none. `tax_share` None: no tax is applicable; equal shares of one
+    tariff are one object.
     """
 
     component: int
@@ -60,6 +62,7 @@ class Rule(NamedTuple):
     rate_excl: int
     rate_incl: int
     step: int
+    tax_share: Fraction | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,8 @@ def compile_tariff(tariff: Tariff) -> Compiled:
     ))  # fmt: skip
     rules: list[tuple[str, str, Rule]] = []
     used: list[Restrictions] = []
+    shares: dict[Fraction, Fraction] = {}
+    taxed = tariff.tax_included != TAX_NOT_APPLICABLE
     at = 0
     for element in tariff.elements:
         restrictions = element.restrictions
@@ -130,7 +135,9 @@ def compile_tariff(tariff: Tariff) -> Compiled:
         for component in element.components:
             excl, incl = (int(rate * scale) for rate in rates[at])
             unit = _MWH_PER_WH if component.dimension == ENERGY else _MS_PER_S
-            rule = Rule(at, checks, excl, incl, component.step_size * unit)
+            share = component.tax_share if component.taxes and taxed else None
+            share = share if share is None else shares.setdefault(share, share)
+            rule = Rule(at, checks, excl, incl, component.step_size * unit, share)
             if not restrictions.never:
                 rules.append((restrictions.reservation, component.dimension, rule))
             at += 1

@@ -17,7 +17,6 @@ from streams.core.pricing.model import (
     ENERGY,
     FLAT,
     PARKING_TIME,
-    TAX_NOT_APPLICABLE,
     TIME,
     WHEN_CHARGED,
 )
@@ -154,7 +153,6 @@ def _lines(
 def _line(compiled: Compiled, dimension: str, s: _Sum, billed: int, *, reservation: bool) -> Line:
     rule = s.rule
     element, component = compiled.components[rule.component]
-    taxed = compiled.tariff.tax_included != TAX_NOT_APPLICABLE
     return Line(
         dimension,
         reservation,
@@ -165,7 +163,7 @@ def _line(compiled: Compiled, dimension: str, s: _Sum, billed: int, *, reservati
         s.start_ms,
         s.end_ms,
         s.stretches,
-        component.tax_share if component.taxes and taxed else None,
+        rule.tax_share,
         billed * rule.rate_excl,
         billed * rule.rate_incl,
     )

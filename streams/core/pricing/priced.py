@@ -116,6 +116,9 @@ class Priced:
         unit = self.scale * 10 ** (6 - exponent)
         if any(line.dimension in (MIN_PRICE, MAX_PRICE) for line in self.lines):
             return Money(half_up(self.excl, unit), half_up(self.incl, unit))
+        first = self.lines[0].tax_share if self.lines else None
+        if all(line.tax_share is first for line in self.lines):  # most tariffs have one rate
+            return Money(half_up(self.excl, unit), half_up(self.incl, unit))
         sums: dict[Fraction | None, list[int]] = {}
         for line in self.lines:
             both = sums.setdefault(line.tax_share, [0, 0])
