@@ -283,7 +283,7 @@ REPAIRS: Final[Mapping[str, Repair]] = {
     "zero_bound": Repair(KEEPS, _remove),
     "step_never_bites": Repair(KEEPS, _no_step),
     "contradicting_restrictions": Repair(CHANGES, _swap_bounds, 2, once=True),
-    "contradicting_limits": Repair(CHANGES, _swap_limits, 2, once=True),
+    "contradicting_limits": Repair(CHANGES, _swap_limits, 3, once=True),
     "contradicting_dates": Repair(CHANGES, _swap_dates, 2, once=True),
     "limit_taxes_negative": Repair(CHANGES, _swap_taxes, 2, once=True),
     "negative_step_size": Repair(CHANGES, _positive, 2),
