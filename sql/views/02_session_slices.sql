@@ -34,7 +34,7 @@ FROM ${db}.session_slices AS c FINAL
 LEFT ANY JOIN
 (
     SELECT tenant, station_id, argMax(time_zone, valid_from) AS time_zone
-    FROM ${db}.stations FINAL
+    FROM mart.stations
     GROUP BY tenant, station_id
 ) AS z ON z.tenant = c.tenant AND z.station_id = c.station_id
 WHERE (c.energy_wh, c.export_wh, c.occupied_s, c.charging_s, c.idle_s, c.amount_excl_vat, c.amount_incl_vat)

@@ -31,9 +31,17 @@ SELECT
     toUInt32(ifNull(number(plan_json, 'trial_days'), 0)) AS trial_days, ends_at
 FROM
 (
-    SELECT
-        *, if(argMax(deleted, valid_from) OVER (PARTITION BY tenant, plan_id) = 1, max(valid_from) OVER (PARTITION BY tenant, plan_id), NULL) AS ends_at
-    FROM ${db}.plans FINAL
+    SELECT *, minIf(valid_from::Nullable(DateTime64(3, 'UTC')), valid_from > newest) OVER (PARTITION BY tenant, plan_id) AS ends_at
+    FROM
+    (
+        SELECT *, maxIf(valid_from, deleted = 0) OVER (PARTITION BY tenant, plan_id) AS newest
+        FROM
+        (
+            SELECT * FROM ${db}.plans
+            ORDER BY revision > (SELECT max(revision) FROM mart.catalogue_revisions), revision DESC
+            LIMIT 1 BY tenant, plan_id, valid_from
+        )
+    )
 ) AS p
 WHERE deleted = 0
 COMMENT 'The terms of each plan as numbers, one row a plan and time they changed'

@@ -21,6 +21,11 @@ SELECT
     ifNull(number(company_json, 'share_percent'), 100) AS share_percent,
     number(company_json, 'monthly_limit_per_driver') AS driver_limit_incl_vat,
     number(company_json, 'monthly_limit') AS limit_incl_vat
-FROM ${db}.companies AS c FINAL
+FROM
+(
+    SELECT * FROM ${db}.companies
+    ORDER BY revision > (SELECT max(revision) FROM mart.catalogue_revisions), revision DESC
+    LIMIT 1 BY tenant, company_id, valid_from
+) AS c
 WHERE deleted = 0
 COMMENT 'How much each company pays for its drivers as numbers, one row a company and time it changed'

@@ -67,7 +67,7 @@ FROM
             groupArray((starts_at, plan_id, first, past)) OVER (PARTITION BY tenant, driver_id) AS others,
             arrayJoin(arrayMap(i -> addMonths(toStartOfMonth(first), i),
                 range(toUInt32(greatest(0, 1 + dateDiff('month', toStartOfMonth(first), toStartOfMonth(least(past - 1, today)))))))) AS month_start
-        FROM (SELECT * FROM ${db}.subscriptions FINAL WHERE deleted = 0 AND (ends_at IS NULL OR ends_at > starts_at)) AS s
+        FROM (SELECT * FROM mart.subscriptions WHERE ends_at IS NULL OR ends_at > starts_at) AS s
         INNER JOIN
         (
             SELECT
@@ -77,8 +77,8 @@ FROM
         ) AS p ON p.tenant = s.tenant AND p.plan_id = s.plan_id
         LEFT ANY JOIN
         (
-            SELECT tenant, driver_id, argMax(company_id, valid_from) AS company_id FROM ${db}.drivers FINAL
-            WHERE deleted = 0 GROUP BY tenant, driver_id
+            SELECT tenant, driver_id, argMax(company_id, valid_from) AS company_id FROM mart.drivers
+            GROUP BY tenant, driver_id
         ) AS d ON d.tenant = s.tenant AND d.driver_id = s.driver_id
         LEFT ANY JOIN
         (

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from schemas.units import SLICE_MS
 from streams.core.facts import Facts
-from streams.core.timeline import CHARGING, IDLE, overlap_ms
+from streams.core.timeline import CHARGING, SUSPENDED_EVSE, overlap_ms
 from streams.core.verdict import MAX_DURATION_MS
 
 
@@ -36,19 +36,32 @@ def slice_session(facts: Facts) -> list[Slice]:
     first = start // SLICE_MS
     last = max(first, (end - 1) // SLICE_MS)
     energies = _energies(facts, first, last)
-    out: list[Slice] = []
-    for k in range(first, last + 1):
-        low, high = max(start, k * SLICE_MS), min(end, (k + 1) * SLICE_MS)
-        out.append(
-            Slice(
-                k * SLICE_MS,
-                energies[k - first],
-                max(0, high - low),
-                overlap_ms(facts.spans, CHARGING, low, high),
-                overlap_ms(facts.spans, IDLE, low, high),
-            )
-        )
-    return out
+    charging, idle = _times(facts, first, last)
+    if first == last:
+        return [Slice(first * SLICE_MS, energies[0], end - start, charging[0], idle[0])]
+    occupied = [SLICE_MS] * (last - first + 1)
+    occupied[0] -= start - first * SLICE_MS
+    occupied[-1] -= (last + 1) * SLICE_MS - end
+    begins = range(first * SLICE_MS, (last + 1) * SLICE_MS, SLICE_MS)
+    return list(map(Slice, begins, energies, occupied, charging, idle))
+
+
+def _times(facts: Facts, first: int, last: int) -> tuple[list[int], list[int]]:
+    """Charging and idle time of each slice, ms."""
+    charging, idle = [0] * (last - first + 1), [0] * (last - first + 1)
+    for start, end, state in facts.spans:
+        if state == SUSPENDED_EVSE:
+            continue
+        times = charging if state == CHARGING else idle
+        k, until = start // SLICE_MS, (end - 1) // SLICE_MS
+        if k == until:
+            times[k - first] += end - start
+            continue
+        times[k - first] += (k + 1) * SLICE_MS - start
+        times[until - first] += end - until * SLICE_MS
+        for full in range(k + 1 - first, until - first):
+            times[full] += SLICE_MS
+    return charging, idle
 
 
 def _energies(facts: Facts, first: int, last: int) -> list[int]:

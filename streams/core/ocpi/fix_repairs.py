@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from fractions import Fraction
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from schemas.units import iso_ms
 from streams.core.ocpi import values
 from streams.core.ocpi.findings import Finding
+from streams.core.ocpi.fix_places import Document, parts_of, place_of, value_at
+from streams.core.ocpi.fix_swaps import swap_bounds_of, swap_dates, swap_limits, swap_taxes
 from streams.core.ocpi.lint_amounts import likely_percent
 
 KEEPS, PROVED, CHANGES = "keeps", "proved", "changes"
 """Checked against the price before; proved harmless by the finding itself; may change prices."""
-
-Document = dict[str, Any]
 
 
 class Repair(NamedTuple):
@@ -30,31 +30,8 @@ class Repair(NamedTuple):
     once: bool = False
 
 
-def _parts(pointer: str) -> list[str]:
-    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
-
-
-def _at(document: Document, parts: list[str]) -> Any:  # noqa: ANN401 - any JSON there is
-    found: Any = document
-    for part in parts:
-        if isinstance(found, list):
-            found = found[int(part)] if part.isdecimal() and int(part) < len(found) else None
-        else:
-            found = found.get(part) if isinstance(found, Mapping) else None
-    return found
-
-
-def _place(document: Document, finding: Finding) -> tuple[Any, Any]:
-    """What holds the value of a finding, and its key there."""
-    parts = _parts(finding.pointer)
-    holder = _at(document, parts[:-1]) if parts else None
-    return holder, int(parts[-1]) if isinstance(holder, list) and parts[-1].isdecimal() else (
-        parts[-1] if parts else ""
-    )
-
-
 def _remove(document: Document, finding: Finding) -> str | None:
-    holder, key = _place(document, finding)
+    holder, key = place_of(document, finding)
     if isinstance(holder, dict) and key in holder:
         del holder[key]
         return f"{key} removed."
@@ -62,8 +39,8 @@ def _remove(document: Document, finding: Finding) -> str | None:
 
 
 def _write(document: Document, finding: Finding, value: object) -> str | None:
-    holder, key = _place(document, finding)
-    before = _at(document, _parts(finding.pointer))
+    holder, key = place_of(document, finding)
+    before = value_at(document, parts_of(finding.pointer))
     if not isinstance(holder, dict | list) or value is None or before is None:
         return None
     holder[key] = value
@@ -75,7 +52,7 @@ def _write_likely(document: Document, finding: Finding) -> str | None:
 
 
 def _write_number(document: Document, finding: Finding) -> str | None:
-    read = values.number(_at(document, _parts(finding.pointer)))
+    read = values.number(value_at(document, parts_of(finding.pointer)))
     if read is None:
         return None
     value = read.value
@@ -84,7 +61,7 @@ def _write_number(document: Document, finding: Finding) -> str | None:
 
 def _write_instant(document: Document, finding: Finding) -> str | None:
     """A time of day as it is read; an instant in UTC as RFC 3339 writes it."""
-    raw = _at(document, _parts(finding.pointer))
+    raw = value_at(document, parts_of(finding.pointer))
     if finding.likely and finding.code != values.NO_ZONE:
         return _write(document, finding, finding.likely)
     read = values.instant(raw)
@@ -92,7 +69,7 @@ def _write_instant(document: Document, finding: Finding) -> str | None:
 
 
 def _rename(document: Document, finding: Finding) -> str | None:
-    holder, key = _place(document, finding)
+    holder, key = place_of(document, finding)
     if not isinstance(holder, dict) or not finding.likely or finding.likely in holder:
         return None
     renamed = {finding.likely if name == key else name: value for name, value in holder.items()}
@@ -102,17 +79,17 @@ def _rename(document: Document, finding: Finding) -> str | None:
 
 
 def _wrap(document: Document, finding: Finding) -> str | None:
-    value = _at(document, _parts(finding.pointer))
+    value = value_at(document, parts_of(finding.pointer))
     return None if value is None or isinstance(value, list) else _write(document, finding, [value])
 
 
 def _write_text(document: Document, finding: Finding) -> str | None:
-    value = _at(document, _parts(finding.pointer))
+    value = value_at(document, parts_of(finding.pointer))
     return _write(document, finding, str(value))
 
 
 def _default_step(document: Document, finding: Finding) -> str | None:
-    holder, key = _place(document, finding)
+    holder, key = place_of(document, finding)
     if key != "step_size" or not isinstance(holder, dict) or key in holder:
         return None
     holder[key] = 0
@@ -121,7 +98,7 @@ def _default_step(document: Document, finding: Finding) -> str | None:
 
 def _round(document: Document, finding: Finding) -> str | None:
     """To four decimals, never to nothing; OCPP 2.1 has six."""
-    value = _at(document, _parts(finding.pointer))
+    value = value_at(document, parts_of(finding.pointer))
     if not isinstance(value, Decimal) or abs(value) >= 10**20:
         return None
     places = Decimal(1).scaleb(-6 if "tariffId" in document else -4)
@@ -134,8 +111,8 @@ def _round(document: Document, finding: Finding) -> str | None:
 
 def _drop_item(document: Document, finding: Finding) -> str | None:
     """A component or an element that is never reached; an element left empty goes with it."""
-    parts = _parts(finding.pointer)
-    holder = _at(document, parts[:-1])
+    parts = parts_of(finding.pointer)
+    holder = value_at(document, parts[:-1])
     if not isinstance(holder, list) or not parts[-1].isdecimal() or int(parts[-1]) >= len(holder):
         return None
     if len(holder) == 1 and len(parts) > 2:
@@ -148,7 +125,7 @@ def _drop_item(document: Document, finding: Finding) -> str | None:
 
 def _drop_never(document: Document, finding: Finding) -> str | None:
     """What its own bounds keep from ever matching."""
-    parts = _parts(finding.pointer)
+    parts = parts_of(finding.pointer)
     done = _drop_item(document, finding._replace(pointer="/" + "/".join(parts[:-2])))
     return done and "removed: its bounds never match."
 
@@ -160,7 +137,7 @@ def _no_taxes(document: Document, finding: Finding) -> str | None:
 
 def _positive(document: Document, finding: Finding) -> str | None:
     """Without its sign; a step rounded up to a whole one."""
-    read = values.number(_at(document, _parts(finding.pointer)))
+    read = values.number(value_at(document, parts_of(finding.pointer)))
     if read is None:
         return None
     step = finding.pointer.endswith("/step_size")
@@ -173,7 +150,7 @@ def _no_step(document: Document, finding: Finding) -> str | None:
 
 
 def _no_times(document: Document, finding: Finding) -> str | None:
-    holder, _ = _place(document, finding)
+    holder, _ = place_of(document, finding)
     if not isinstance(holder, dict):
         return None
     holder.pop("start_time", None)
@@ -181,63 +158,13 @@ def _no_times(document: Document, finding: Finding) -> str | None:
     return "start_time and end_time removed: the whole day was meant."
 
 
-def _swap(holder: object, one: str, other: str) -> str | None:
-    if not isinstance(holder, dict) or holder.get(one) is None or holder.get(other) is None:
-        return None
-    holder[one], holder[other] = holder[other], holder[one]
-    return f"{one} and {other} swapped."
-
-
 def _swap_bounds(document: Document, finding: Finding) -> str | None:
     """Lower and upper bound, where swapping puts them in order; else what they guard goes."""
-    return _swapped(document, finding) or _drop_never(document, finding)
-
-
-def _swapped(document: Document, finding: Finding) -> str | None:
-    holder, high = _place(document, finding)
-    pairs = {"end_date": "start_date", "validToDate": "validFromDate"}
-    low = pairs.get(high) or str(high).replace("max", "min", 1)
-    if not isinstance(holder, dict):
-        return None
-    below, above = (values.number(holder.get(name)) for name in (low, high))
-    if high not in pairs and (below is None or above is None or above.value <= 0):
-        return None
-    return None if holder.get(low) == holder.get(high) else _swap(holder, low, str(high))
-
-
-def _swap_limits(document: Document, finding: Finding) -> str | None:
-    ocpp = finding.pointer == "/maxCost"
-    names = ("minCost", "maxCost") if ocpp else ("min_price", "max_price")
-    low, high = (document.get(name) for name in names)
-    if not isinstance(low, dict) or not isinstance(high, dict):
-        return _swap(document, *names)
-    done = [key for key in low if _above(low.get(key), high.get(key))]
-    for key in done:
-        low[key], high[key] = high[key], low[key]
-    if done:
-        return f"{' and '.join(done)} of {names[0]} and {names[1]} swapped."
-    return _swap(document, *names)
-
-
-def _above(one: object, other: object) -> bool:
-    low, high = values.number(one), values.number(other)
-    return low is not None and high is not None and low.value > high.value
-
-
-def _swap_dates(document: Document, finding: Finding) -> str | None:
-    return _swap(document, "start_date_time", "end_date_time") if finding.pointer else None
-
-
-def _swap_taxes(document: Document, finding: Finding) -> str | None:
-    holder = _at(document, _parts(finding.pointer))
-    for one, other in (("excl_vat", "incl_vat"), ("before_taxes", "after_taxes")):
-        if done := _swap(holder, one, other):
-            return done
-    return None
+    return swap_bounds_of(document, finding) or _drop_never(document, finding)
 
 
 def _percent(document: Document, finding: Finding) -> str | None:
-    read = values.number(_at(document, _parts(finding.pointer)))
+    read = values.number(value_at(document, parts_of(finding.pointer)))
     meant = None if read is None else likely_percent(Fraction(read.value))
     if meant is None:
         return None
@@ -248,7 +175,7 @@ def _percent(document: Document, finding: Finding) -> str | None:
 
 def _fallback_last(document: Document, finding: Finding) -> str | None:
     """The component in an element of its own at the end; the whole element where it is alone."""
-    parts = _parts(finding.pointer)
+    parts = parts_of(finding.pointer)
     elements = document.get("elements")
     if len(parts) != 4 or not isinstance(elements, list):
         return None
@@ -283,9 +210,9 @@ REPAIRS: Final[Mapping[str, Repair]] = {
     "zero_bound": Repair(KEEPS, _remove),
     "step_never_bites": Repair(KEEPS, _no_step),
     "contradicting_restrictions": Repair(CHANGES, _swap_bounds, 2, once=True),
-    "contradicting_limits": Repair(CHANGES, _swap_limits, 3, once=True),
-    "contradicting_dates": Repair(CHANGES, _swap_dates, 2, once=True),
-    "limit_taxes_negative": Repair(CHANGES, _swap_taxes, 2, once=True),
+    "contradicting_limits": Repair(CHANGES, swap_limits, 3, once=True),
+    "contradicting_dates": Repair(CHANGES, swap_dates, 2, once=True),
+    "limit_taxes_negative": Repair(CHANGES, swap_taxes, 2, once=True),
     "negative_step_size": Repair(CHANGES, _positive, 2),
     "negative_tax": Repair(CHANGES, _positive, 2),
     "bad_number": Repair(CHANGES, _positive, 2, once=True),

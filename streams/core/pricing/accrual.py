@@ -173,12 +173,17 @@ def _reduce(priced: Priced, excl: list[int], incl: list[int]) -> None:
 
 
 def _rounded(excl: Sequence[int], incl: Sequence[int], scale: int) -> list[Money]:
-    out: list[Money] = []
-    sum_excl = sum_incl = done_excl = done_incl = 0
-    for more_excl, more_incl in zip(excl, incl, strict=True):
-        sum_excl += more_excl
-        sum_incl += more_incl
-        to_excl, to_incl = half_up(sum_excl, scale), half_up(sum_incl, scale)
-        out.append(Money(to_excl - done_excl, to_incl - done_incl))
-        done_excl, done_incl = to_excl, to_incl
+    return list(map(Money, _steps(excl, scale), _steps(incl, scale)))
+
+
+def _steps(amounts: Sequence[int], scale: int) -> list[int]:
+    """Differences of the rounded running sum."""
+    out: list[int] = []
+    total = done = 0
+    double = 2 * scale
+    for amount in amounts:
+        total += amount
+        reached = (2 * total + scale) // double if total >= 0 else half_up(total, scale)
+        out.append(reached - done)
+        done = reached
     return out
