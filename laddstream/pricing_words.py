@@ -10,9 +10,10 @@ from fractions import Fraction
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from laddstream.pricing import Bill, Share
+from laddstream.pricing_bill import Bill, Share
 from schemas.units import iso_ms
 from streams.core.ocpi.findings import Finding
+from streams.core.ocpi.swedish import note_words, place_words
 from streams.core.pricing.model import (
     ENERGY,
     NO_RESTRICTIONS,
@@ -50,39 +51,6 @@ _SWEDISH: Final = {
     "exact": "Före avrundning: {0} och {1}.",
     "notes": "Att veta:",
 }
-_SWEDISH_NOTES: Final = {
-    "missing_field": "{0} saknas.",
-    "no_time_zone": "Inget säger platsens tidszon: lokala tider räknas i UTC.",
-    "unknown_time_zone": "{0} anger ingen känd tidszon.",
-    "no_zone": "{0} saknar tidszon och läses som UTC.",
-    "period_split": "Priset ändras inne i en laddperiod: dess volymer delas med jämnt flöde.",
-    "power_not_measured": "Tariffen frågar efter effekt, som sessionen inte anger: de priserna"
-    " gäller aldrig.",
-    "current_not_measured": "Tariffen frågar efter ström, som sessionen inte anger: de priserna"
-    " gäller aldrig.",
-    "tariff_not_valid": "Tariffen gällde inte när sessionen började.",
-    "currency_differs": "Sessionen och tariffen har olika valuta.",
-    "tax_unknown": "Priserna innehåller skatt av okänd storlek.",
-    "time_not_stated": "Tariffen tar betalt för tid, men ingen laddperiod anger någon.",
-    "credit_cdr": "En kredit-CDR: dess pris är det negerade priset för dess volymer.",
-    "session_invalid": "En session med status INVALID debiteras aldrig.",
-    "unordered_periods": "Laddperioderna stod inte i tidsordning: de har sorterats.",
-    "energy_in_wh": "ENERGY-volymerna läses som Wh: de är tusen gånger sessionens kWh.",
-    "energy_differs": "Volymernas energi är en annan än sessionens summa: volymerna gäller.",
-    "energy_not_stated": "Ingen laddperiod anger energi: ingen debiteras.",
-    "volume_exceeds_time": "Tidsvolymerna är längre än tidsstämplarna: volymerna gäller.",
-    "no_charging_periods": "Det finns inga laddperioder: energi och tid är summorna.",
-    "coordinates_swapped": "Latitud och longitud ser ut att vara förväxlade.",
-    "tariff_id_differs": "Sessionen nämner en annan tariff än den som gavs.",
-    "unknown_dimension": "{0} är ingen känd dimension och räknas inte.",
-    "unknown_field": "{0} är inget känt fält och läses inte.",
-    "sloppy_time": "{0} är slarvigt skriven men har lästs.",
-    "sloppy_date": "{0} är slarvigt skriven men har lästs.",
-    "number_as_text": "{0} är text men har lästs som tal.",
-    "letter_case": "{0} är skriven annorlunda än i standarden men har lästs.",
-    "json_comment": "Filen har en kommentar; JSON har inga.",
-    "json_trailing_comma": "Filen har ett komma för mycket.",
-}
 
 
 def bill_json(bill: Bill, lang: str = "en") -> dict[str, Any]:
@@ -106,7 +74,7 @@ def bill_json(bill: Bill, lang: str = "en") -> dict[str, Any]:
             _period_json(bill, share, period) for share in bill.shares for period in share.periods
         ],
         "warnings": [
-            {"code": note.code, "message": _note(note, lang), "pointer": note.pointer}
+            {"code": note.code, "message": note_words(note, lang), "pointer": note.pointer}
             for note in bill.warnings
         ],
     }
@@ -264,24 +232,13 @@ def _table(lang: str) -> dict[str, str]:
     return _SWEDISH if lang.lower().startswith("sv") else _ENGLISH
 
 
-def _note(note: Finding, lang: str) -> str:
-    if _table(lang) is _SWEDISH and note.code in _SWEDISH_NOTES:
-        return _SWEDISH_NOTES[note.code].format(_name(note))
-    return note.message
-
-
-def _name(note: Finding) -> str:
-    """The field a note is about, as a person would name it."""
-    return note.pointer.rpartition("#")[2].lstrip("/").replace("/", ".") or "dokumentet"
-
-
 def _grouped(notes: Iterable[Finding], lang: str) -> list[str]:
     """Sentences; fields that are missing without harm share one."""
     every = list(notes)
     harmless = [n for n in every if n.code == "missing_field" and "does not need" in n.message]
-    out = [_note(note, lang) for note in every if note not in harmless]
+    out = [note_words(note, lang) for note in every if note not in harmless]
     if harmless:
-        names = ", ".join(_name(note) for note in harmless)
+        names = ", ".join(place_words(note.pointer) for note in harmless)
         swedish = _table(lang) is _SWEDISH
         text = (
             "{0} saknas; priset behöver det inte."

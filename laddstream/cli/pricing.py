@@ -54,7 +54,7 @@ def price(
     tariffs, tariff_notes = (None, ()) if tariff is None else load_json(tariff)
     if tariff is not None and tariffs is None:
         raise UserError(f"{tariff}: holds null, no tariff.")
-    bill = price_documents(tariffs, document, zone)
+    bill = price_documents(tariffs, document, zone, lang)
     notes = (*session_notes, *tariff_notes, *bill.warnings)
     bill = replace(bill, warnings=tuple(dict.fromkeys(notes)))
     text = dump_json(bill_json(bill, lang)) if as_json else bill_text(bill, lang)

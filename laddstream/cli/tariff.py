@@ -18,6 +18,8 @@ from schemas.errors import UserError
 from streams.core.ocpi.findings import ERROR, Finding
 from streams.core.ocpi.fix import mend
 from streams.core.ocpi.lint import lint
+from streams.core.ocpi.reading import unwrapped
+from streams.core.ocpi.swedish import note_words
 from streams.core.ocpi.tariffs import read_tariff, tariffs_in
 from streams.core.ocpi.values import pointer
 from streams.core.ocpi.version import OCPP21, guess_version
@@ -37,6 +39,9 @@ class Language(StrEnum):
 
     EN = "en"
     SV = "sv"
+
+
+_NOTE = {Language.EN: "note", Language.SV: "obs"}
 
 
 def register(app: typer.Typer) -> None:
@@ -65,9 +70,9 @@ def explain_file(
         if reading.tariff is None:
             errors = [finding for finding in reading.findings if finding.severity == ERROR]
             for finding in errors:
-                typer.echo(f"{finding.pointer or '/'}: {finding.message}", err=True)
+                typer.echo(f"{finding.pointer or '/'}: {note_words(finding, lang.value)}", err=True)
             raise UserError(f"{file}: a tariff that cannot be priced; mend what is listed above.")
-        notes = [f.message for f in (*forgiven, *reading.findings)]
+        notes = [note_words(f, lang.value) for f in (*forgiven, *reading.findings)]
         said.append(
             {
                 "tariff_id": reading.tariff.tariff_id,
@@ -84,7 +89,7 @@ def explain_file(
             typer.echo(f"{one['tariff_id']}:")
         typer.echo(textwrap.fill(str(one["text"]), _WIDTH, break_long_words=False))
         for note in one["warnings"]:
-            typer.echo(textwrap.fill(f"note: {note}", _WIDTH), err=True)
+            typer.echo(textwrap.fill(f"{_NOTE[lang]}: {note}", _WIDTH), err=True)
 
 
 def lint_file(
@@ -144,7 +149,7 @@ def lint_file(
 def version_of_file(file: TariffFile, as_json: AsJson = False) -> None:
     """Guess which version of OCPI or OCPP a tariff, a CDR or a session is of."""
     document, _ = load_json(file)
-    guess = guess_version(document)
+    guess = guess_version(_first(document))
     if as_json:
         typer.echo(json.dumps(guess._asdict(), ensure_ascii=False))
     elif guess.kind:
@@ -157,6 +162,15 @@ def version_of_file(file: TariffFile, as_json: AsJson = False) -> None:
         typer.echo(f"{file}: {'; '.join(guess.because)}", err=True)
     if not guess.kind:
         raise typer.Exit(1)
+
+
+def _first(document: object) -> object:
+    """The first object of a list or an OCPI response; the first tariff of a file of tariffs."""
+    item: object = next(iter(unwrapped(document)), document)
+    if isinstance(item, Mapping) and isinstance(item.get("tariffs"), list) and item["tariffs"]:
+        rest = {name: value for name, value in item.items() if name != "tariffs"}
+        return item if guess_version(rest).kind else item["tariffs"][0]
+    return item
 
 
 def _tariffs(document: object, file: Path) -> list[tuple[str, Mapping[str, Any]]]:

@@ -78,10 +78,10 @@ def read_session(document: object, tz: ZoneInfo | None = None) -> SessionReading
     """
     notes = Notes()
     if not isinstance(document, Mapping):
-        notes.error("not_a_session", (), "A CDR or Session is a JSON object.")
+        notes.error("not_a_session", (), "It is no JSON object.")
         return SessionReading(None, tuple(notes.found))
     if guess_version(document).kind == TARIFF and "charging_periods" not in document:
-        notes.error("not_a_session", (), "It is a tariff, no CDR or Session.")
+        notes.error("not_a_session", (), "It is a tariff.")
         return SessionReading(None, tuple(notes.found))
     zone = find_zone(document, tz, notes)
     check_coordinates(document, notes)
@@ -137,9 +137,11 @@ def _times(document: Mapping[str, Any], notes: Notes) -> tuple[int, int | None] 
         known = [stamp for stamp in stamps if stamp is not None]
         if not known:
             if not notes.failed:
-                kind = guess_version(document).kind
-                text = "Nothing says when it began." if kind else "It is no CDR or Session."
-                notes.error("missing_field", ("start_date_time",), text)
+                kind, text = guess_version(document).kind, "Nothing says when it began."
+                if kind:
+                    notes.error("missing_field", ("start_date_time",), text)
+                else:
+                    notes.error("not_a_session", (), "It looks like none.")
             return None
         start = min(known)
         text = "start_date_time is missing: the first charging period's is taken."
@@ -171,6 +173,10 @@ def _parts(
     wh = energy_unit(periods, total, notes)
     if end is None:
         end = _open_end(document, periods[-1].start_ms, notes)
+    elif end < periods[0].start_ms:
+        text = "All charging periods are later than the session's end: their time stamps count."
+        notes.warn("period_outside", ("charging_periods",), text)
+        start, end = periods[0].start_ms, periods[-1].start_ms
     return flows_of(periods, start, end, wh, notes)
 
 

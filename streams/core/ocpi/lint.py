@@ -34,8 +34,11 @@ def lint(document: object, now_ms: int) -> tuple[Finding, ...]:
     """
     if not isinstance(document, Mapping):
         return read_tariff(document).findings
+    read = read_tariff(document).findings
+    if any(finding.code == "not_a_tariff" for finding in read):
+        return read
     tariff, aside = readable(document)
-    found = [*read_tariff(document).findings, *field_findings(document)]
+    found = [*read, *field_findings(document)]
     if tariff is not None:
         more = [
             *amount_findings(tariff, document),

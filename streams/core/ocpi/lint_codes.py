@@ -42,6 +42,7 @@ CODES: Final[Mapping[str, str]] = {
     "no_zone": "an instant without zone: UTC",
     "not_a_list": "one value where a list belongs",
     "not_a_tariff": "no JSON object, or nothing of a tariff in it",
+    "nothing_priced": "no price of a dimension that tariffs have: nothing is charged",
     "null_field": "a field that is null: as if it were missing",
     "number_as_text": "a number in quotes",
     "plain_limit": "min_price or max_price as a plain number",

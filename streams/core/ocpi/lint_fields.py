@@ -5,6 +5,7 @@ Which fields are required: OCPI 2.1.1, 2.2.1 and 2.3.0 mod_tariffs; OCPP 2.1 Tar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -39,6 +40,7 @@ def field_findings(document: Mapping[str, Any]) -> list[Finding]:
     version = guess_version(document).version or V221
     out = [*_missing(document, version), *_nulls(document, ())]
     out += _without_effect(document)
+    out += _country(document.get("country_code"))
     out += _precision(document, (), _DECIMALS_OCPP if version == OCPP21 else _DECIMALS)
     for i, element in mappings(document.get("elements")):
         out += _of_element(element, ("elements", i))
@@ -57,6 +59,14 @@ def _missing(document: Mapping[str, Any], version: str) -> Iterator[Finding]:
                 if name not in component:
                     text = f"A price component must have {name}."
                     yield Finding("missing_field", f"{where}/{name}", text)
+
+
+def _country(code: object) -> Iterator[Finding]:
+    """ISO 3166-1 alpha-2 (OCPI types CiString(2)): two capitals."""
+    if isinstance(code, str) and not re.fullmatch(r"[A-Z]{2}", code):
+        meant = code.upper() if re.fullmatch(r"[A-Za-z]{2}", code) else ""
+        text = f"country_code {values.shown(code)} is no code of two capital letters, such as SE."
+        yield Finding("letter_case" if meant else "bad_value", "/country_code", text, likely=meant)
 
 
 def _without_effect(document: Mapping[str, Any]) -> Iterator[Finding]:

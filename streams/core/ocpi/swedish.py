@@ -69,8 +69,9 @@ SENTENCES: Final[Mapping[str, str]] = {
     "no_time_zone": "Inget säger platsens tidszon: lokala tider räknas i UTC.",
     "no_zone": "{0} saknar tidszon och läses som UTC.",
     "not_a_list": "{0} är ett enda värde där en lista hör hemma; det har lästs.",
-    "not_a_session": "Det är ingen CDR eller session.",
-    "not_a_tariff": "Det är ingen tariff.",
+    "not_a_session": "Den ser inte ut som någon.",
+    "not_a_tariff": "Den ser inte ut som någon.",
+    "nothing_priced": "Inget element har ett pris av känd dimension: ingenting debiteras.",
     "null_field": "{0} är null, som om det saknades.",
     "number_as_text": "{0} är text men har lästs som talet {1}.",
     "period_outside": "En laddperiod börjar utanför sessionen: dess egen tidsstämpel gäller.",
@@ -114,7 +115,8 @@ def note_words(note: Finding, lang: str) -> str:
     if not lang.lower().startswith("sv") or note.code not in SENTENCES:
         return note.message
     text = SENTENCES[note.code].format(place_words(note.pointer), note.likely)
-    text = text[:1].upper() + text[1:] if note.pointer.count("/") > 1 else text
+    if text.split(" ", 1)[0] in _NOUNS.values():
+        text = text[0].upper() + text[1:]
     return text + (_MEANT.format(note.likely) if note.likely and note.code in _ASKING else "")
 
 

@@ -61,12 +61,12 @@ def read_tariff(document: object) -> TariffReading:
     """Read one tariff object; never raises on decoded JSON."""
     notes = Notes()
     if not isinstance(document, Mapping):
-        notes.error("not_a_tariff", (), "A tariff is a JSON object.")
+        notes.error("not_a_tariff", (), "It is no JSON object.")
         return TariffReading(None, tuple(notes.found))
     version, kind = guess_version(document)[:2]
     if kind in {CDR, SESSION} and "elements" not in document:
         called = "CDR" if kind == CDR else "session"
-        notes.error("not_a_tariff", (), f"It is a {called} without tariffs, no tariff.")
+        notes.error("not_a_tariff", (), f"It is a {called} without tariffs.")
         return TariffReading(None, tuple(notes.found))
     if "elements" not in document and version == OCPP21:
         tariff = read_ocpp(document, notes)
@@ -165,7 +165,12 @@ def _elements(raw: object, notes: Notes) -> tuple[Element, ...]:
         if components:
             out.append(Element(index, components, limits))
     if not out and not notes.failed:
-        notes.error("no_elements", ("elements",), "No element has a price that can be read.")
+        if any(f.code == "unknown_dimension" and f.likely for f in notes.found):
+            text = "The only prices are of misspelt dimensions: nothing would be charged."
+            notes.error("no_elements", ("elements",), text)
+        else:
+            text = "No element has a price of a known dimension: nothing is charged."
+            notes.warn("nothing_priced", ("elements",), text)
     return tuple(out)
 
 

@@ -225,7 +225,7 @@ def test_a_component_of_an_unknown_dimension_is_left_out_with_a_warning() -> Non
         ),
         (document({**COMPONENT, "vat": -5}), "negative_tax", "/elements/0/price_components/0/vat"),
         (
-            document({"type": "SESSION_TIME", "price": 1}),
+            document({"type": "ENERGI", "price": 1}),
             "no_elements",
             "/elements",
         ),
