@@ -143,7 +143,7 @@ def test_a_price_that_changes_in_the_hour_that_the_clock_skips_leaves_no_gap() -
 
 
 def test_people_count_elements_from_one_in_every_message() -> None:
-    document = tariff({"price_components": []}, 5, element(component()), ALL_ELSE, ALL_ELSE)
+    document = tariff({"price_components": []}, 5, element(component()), ALL_ELSE, ALL_ELSE)  # type: ignore[arg-type]
     said = {f.pointer: f.message for f in lint(document, NOW_MS) if f.severity == ERROR}
     assert said["/elements/0/price_components"] == "Element 1 has no price components."
     assert said["/elements/1"] == "Element 2 5 is no object."
