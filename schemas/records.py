@@ -265,6 +265,7 @@ class StationRecord(Record):
     location_id: str = ""
     connectors: str = Field("", description="Connectors with their power, JSON")
     deleted: Flag = 0
+    replaces: Flag = 1
 
 
 class TariffRecord(Record):
@@ -276,6 +277,7 @@ class TariffRecord(Record):
     revision: UInt32
     ocpi_json: str = Field(description="OCPI 2.2.1 or 2.3.0 Tariff object, verbatim")
     deleted: Flag = 0
+    replaces: Flag = 1
 
 
 class DriverRecord(Record):
@@ -291,6 +293,7 @@ class DriverRecord(Record):
     groups: tuple[str, ...]
     partner_id: str = Field("", description="Roaming partner that pays, empty: own customer")
     deleted: Flag = 0
+    replaces: Flag = 1
 
 
 class CompanyRecord(Record):
@@ -303,6 +306,7 @@ class CompanyRecord(Record):
     name: str = ""
     company_json: str = Field(description="The entry as loaded, canonical JSON")
     deleted: Flag = 0
+    replaces: Flag = 1
 
 
 class PlanRecord(Record):
@@ -315,6 +319,7 @@ class PlanRecord(Record):
     name: str = ""
     plan_json: str = Field(description="The entry as loaded, canonical JSON")
     deleted: Flag = 0
+    replaces: Flag = 1
 
 
 class SubscriptionRecord(Record):
@@ -327,6 +332,7 @@ class SubscriptionRecord(Record):
     revision: UInt32
     ends_at: AwareDatetime | None = None
     deleted: Flag = 0
+    replaces: Flag = 1
 
 
 class AssignmentRecord(Record):
@@ -346,6 +352,7 @@ class AssignmentRecord(Record):
     company_id: str = ""
     partner_id: str = ""
     deleted: Flag = 0
+    replaces: Flag = 1
 
 
 class CatalogueRevisionRecord(Record):

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from laddstream.catalogue.changes import Change, settle
 from laddstream.catalogue.checking import Contents, Defaults, check
 from laddstream.catalogue.converting import Source
-from laddstream.catalogue.documents import CSV, JSON, YAML, Fault, open_document
+from laddstream.catalogue.documents import CSV, JSON, YAML, Document, Fault, open_document
 from laddstream.catalogue.entries import MODELS
 from laddstream.catalogue.publish import catalogue_store
 from laddstream.catalogue.sources import FORMATS, Found, take
@@ -74,13 +74,23 @@ def read(
     Raises UserError only where a file cannot be read at all.
     """
     found = Found()
-    for path in files_of(paths):
-        take(open_document(path, _PARSERS.get(form, "")), source or Source(), found, form)
+    files = files_of(paths)
+    names = Counter(path.name for path in files)
+    for path in files:
+        document = open_document(path, _PARSERS.get(form, ""))
+        if names[path.name] > 1:  # the name alone does not tell which
+            document = _renamed(document, str(path))
+        take(document, source or Source(), found, form)
     contents = check(found.raws, defaults or Defaults(tenant))
-    contents.faults[:0] = found.faults
+    contents.faults = list(dict.fromkeys([*found.faults, *contents.faults]))
     contents.faults.sort(key=lambda one: (one.file, one.line))
     contents.notes[:0] = found.notes
     return contents
+
+
+def _renamed(document: Document, name: str) -> Document:
+    faults = [replace(fault, file=name) for fault in document.faults]
+    return replace(document, file=name, faults=faults)
 
 
 def files_of(paths: Sequence[Path]) -> list[Path]:

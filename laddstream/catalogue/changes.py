@@ -37,12 +37,13 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A row to write; `known`: the key was there before."""
+    """A row to write; `known`: the key was there before; `replaces`: with this instant, too."""
 
     key: Key
     from_ms: int
     values: Values | None
     known: bool
+    replaces: bool
 
 
 def settle(contents: Contents, state: State) -> list[Change]:
@@ -62,7 +63,7 @@ def settle(contents: Contents, state: State) -> list[Change]:
     contents.faults.extend(_overlaps(contents.rows, after))
     contents.notes.extend(_staying(contents.rows, after))
     changes = [
-        Change(key, from_ms, values, known=bool(before.get(key)))
+        Change(key, from_ms, values, bool(before.get(key)), from_ms in before.get(key, {}))
         for key, history in after.items()
         for from_ms, values in sorted(history.items())
         if from_ms not in before.get(key, {}) or before[key][from_ms] != values

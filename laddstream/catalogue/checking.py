@@ -114,7 +114,7 @@ def _entry(raw: Raw, out: Contents) -> Entry | None:
     model = MODELS[section][1 if raw.fields.get("deleted") is True else 0]
     fields = raw.fields
     if section == "tariffs":
-        fields = fields | {"id": fields.get("id") or fields.get("tariffId") or ""}
+        fields = fields | {"id": fields.get("id") or fields.get("tariffId")}
     fields = {name: value for name, value in fields.items() if value is not None}
     if section == "companies" and raw.fields.get("pays", "") is None:
         fields["pays"] = None
@@ -123,6 +123,10 @@ def _entry(raw: Raw, out: Contents) -> Entry | None:
     except ValidationError as error:
         for one in error.errors(include_url=False, include_context=False):
             out.faults.append(raw.fault(tuple(one["loc"]), _sentence(dict(one))))
+        if section == "tariffs" and fields.get("deleted") is not True:
+            ignoring = out.defaults.ignore_unknown
+            reading = read_entry(raw, _document(raw), ignore_unknown=ignoring)
+            out.faults.extend(_of_prices(raw, reading.faults))
         out.refused.add((section, str(fields.get(KEYS[section], ""))))
         return None
 
@@ -142,6 +146,8 @@ def _sentence(error: dict[str, Any]) -> str:
         return _SENTENCES[kind]
     what = message.removeprefix("Input ")
     what = what[:1].lower() + what[1:]
+    if kind == "model_type":
+        what = "should be an object with the fields of docs/catalogue.md"
     return what if kind == "one" else f"{what}, not {str(error['input'])[:60]!r}"
 
 
@@ -259,13 +265,23 @@ def _tariff(
     if entry.deleted:
         yield Wanted(key, from_ms, None, raw)
         return
-    document = {k: v for k, v in raw.fields.items() if k not in Entry.model_fields}
+    document = _document(raw)
     reading = read_entry(raw, document, ignore_unknown=defaults.ignore_unknown)
-    out.faults.extend(reading.faults)
+    out.faults.extend(_of_prices(raw, reading.faults))
     out.notes.extend(reading.notes)
     if entry.valid_from is None and reading.begins_ms is not None:
         from_ms = max(from_ms, reading.begins_ms)
     yield Wanted(key, from_ms, {"ocpi_json": _VERBATIM.encode(document).decode()}, raw)
+
+
+def _of_prices(raw: Raw, faults: list[Fault]) -> Iterator[Fault]:
+    """All but what follows from a price of a CSV row that could not be read."""
+    return (one for one in faults if not (raw.flat and raw.faults and one.field == "energy"))
+
+
+def _document(raw: Raw) -> dict[str, Any]:
+    """The tariff without what is ours."""
+    return {k: v for k, v in raw.fields.items() if k not in Entry.model_fields}
 
 
 _VERBATIM = msgspec.json.Encoder(decimal_format="number")

@@ -23,14 +23,25 @@ class Raw:
     steps: Steps
     columns: Mapping[str, Steps] | None = None
     faults: list[Fault] = field(default_factory=list)
+    flat: bool = False
+    """A tariff made of the price columns of a CSV row."""
 
     def fault(self, steps: Steps, what: str) -> Fault:
         """Something wrong with a field of this entry."""
         if self.columns is not None and steps:
             steps = self.columns.get(str(steps[0]), ())
         if self.document.form == CSV:
-            steps = (".".join(str(step) for step in steps if isinstance(step, str)),)[: len(steps)]
+            steps = (self._column(steps),)[: len(steps)]
         return self.document.fault((*self.steps, *steps), what)
+
+
+    def _column(self, steps: Steps) -> str:
+        """The CSV column of a field: those of a tariff's prices stand for what is made of them."""
+        name = ".".join(str(step) for step in steps if isinstance(step, str))
+        prices = "elements.price_components"
+        if self.flat and name.startswith(prices):
+            return name[len(prices) + 1 :] or "energy"
+        return name
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ start_date_time; or a column elements with JSON.
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from laddstream.catalogue.documents import Document, Fault
 from laddstream.catalogue.entries import MODELS
 from streams.core.ocpi.values import number
 
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _LISTS = frozenset({"tokens", "groups", "stations", "areas", "days", "driver_groups"})
 _PRICES = {"energy": "ENERGY", "time": "TIME", "parking_time": "PARKING_TIME", "flat": "FLAT"}
 _OF_COMPONENTS = (*_PRICES, "vat", "step_size")
@@ -65,6 +67,9 @@ def _put(raw: Raw, name: str, text: str) -> None:
     target: dict[str, Any] = raw.fields
     if inner:
         target = raw.fields.setdefault(outer, {})
+        if not isinstance(target, dict):
+            raw.faults.append(raw.fault((name,), f"there is a column {outer}, too"))
+            return
     last = inner or outer
     if last == "connectors":
         pairs = (part.partition(":") for part in _parts(text))
@@ -89,24 +94,29 @@ def _tariff(raw: Raw) -> None:
         fields["id"] = fields.pop("tariff_id")
     if "elements" in fields:
         try:
-            fields["elements"] = msgspec.json.decode(fields["elements"])
+            fields["elements"] = _DECODER.decode(fields["elements"])
         except msgspec.DecodeError as error:
             raw.faults.append(raw.fault(("elements",), f"not JSON: {error}"))
             fields["elements"] = []
         return
+    raw.flat = True
     numbers = {name: number(fields.pop(name)) for name in _OF_COMPONENTS if name in fields}
     for name, read in numbers.items():
         if read is None:
             raw.faults.append(raw.fault((name,), "no number"))
     found = {name: read.value for name, read in numbers.items() if read is not None}
+    if not numbers.keys() & _PRICES.keys():
+        what = f"one of {', '.join(_PRICES)} needs a price"
+        raw.faults.append(raw.fault(("energy",), what))
     extra = {"vat": found["vat"]} if "vat" in found else {}
+    step = found.get("step_size", Decimal(1))
     fields["elements"] = [
         {
             "price_components": [
                 {
                     "type": kind,
                     "price": found[name],
-                    "step_size": int(found.get("step_size", 1)) if kind != "FLAT" else 1,
+                    "step_size": 1 if kind == "FLAT" else int(step) if step == int(step) else step,
                     **extra,
                 }
                 for name, kind in _PRICES.items()

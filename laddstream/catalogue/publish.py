@@ -7,7 +7,8 @@
 
 Workers and views look at revisions that are published only. A load that was cut off is completed
 by the next one, which has a higher number: it compares with everything written, published or not.
-Until then the rows that were published hold, as far as the store has not merged them away.
+Until then the rows that were published hold, as far as the store has not merged them away; what
+is new to the catalogue is in no view.
 """
 
 from __future__ import annotations
@@ -165,6 +166,7 @@ def _row(change: Change, revision: int) -> dict[str, Any]:
     *names, begins = CATALOGUE[table][0].split(", ")
     out: dict[str, Any] = dict(zip(names, ids, strict=True))
     out |= {begins: _time(change.from_ms), "revision": revision}
+    out["replaces"] = int(change.replaces)
     if change.values is None:
         return out | {"deleted": 1}
     values = dict(change.values)

@@ -14,7 +14,8 @@ from streams.core.ocpi.findings import ERROR, Finding
 from streams.core.ocpi.tariffs import read_tariff
 from streams.core.pricing.model import Tariff
 
-UNKNOWN_DIMENSION = "unknown_dimension"
+UNKNOWN_DIMENSION, UNKNOWN_FIELD = "unknown_dimension", "unknown_field"
+_IGNORED = ", its price is ignored"
 _BOUNDS = (
     ("min_mwh", "max_mwh", "min_kwh", "max_kwh"),
     ("min_duration_ms", "max_duration_ms", "min_duration", "max_duration"),
@@ -45,10 +46,12 @@ def read_entry(raw: Raw, document: Mapping[str, Any], *, ignore_unknown: bool) -
         if finding.severity == ERROR:
             faults.append(raw.fault(steps_of(finding.pointer), finding.message))
         elif finding.code == UNKNOWN_DIMENSION and not ignore_unknown:
-            what = f"{finding.message} (--ignore-unknown leaves it out)"
+            what = finding.message.replace(_IGNORED, "").removesuffix(".")
+            what += " (--ignore-unknown leaves its price out)"
             faults.append(raw.fault(steps_of(finding.pointer), what))
-        elif finding.code == UNKNOWN_DIMENSION:
-            notes.append(f"tariff {name}: {finding.message}")
+        elif finding.code == UNKNOWN_DIMENSION or _may_matter(finding):
+            place = raw.fault(steps_of(finding.pointer), f"tariff {name}: {finding.message}")
+            notes.append(place.text)
         else:
             others += 1
     if reading.tariff is not None:
@@ -59,6 +62,12 @@ def read_entry(raw: Raw, document: Mapping[str, Any], *, ignore_unknown: bool) -
         notes.append(f"tariff {name}: {things}, see laddstream tariff lint")
     begins = reading.tariff.valid_from_ms if reading.tariff is not None else None
     return Reading(faults, notes, begins)
+
+
+def _may_matter(finding: Finding) -> bool:
+    """A field nobody reads that was meant to say something: a misspelt one, a condition."""
+    asked = finding.likely or "/restrictions/" in finding.pointer
+    return finding.code == UNKNOWN_FIELD and bool(asked)
 
 
 def contradictions(tariff: Tariff) -> Iterator[Finding]:

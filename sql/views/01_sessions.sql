@@ -1,3 +1,4 @@
+-- payment_method by a set and no join: a query that does not ask for it does not pay for it.
 -- Rows of status `released` are tombstones (their events moved to another session): never shown.
 -- quarantine_reason is filled for open sessions too, so '' alone means: in the standard totals.
 CREATE OR REPLACE VIEW mart.sessions
@@ -23,7 +24,7 @@ CREATE OR REPLACE VIEW mart.sessions
     amount_incl_vat Nullable(Decimal(18, 6)) COMMENT 'Price with VAT, in units of currency; null: not priced',
     currency LowCardinality(String) COMMENT 'ISO 4217 code of the amounts; empty: not priced',
     tariff_id String COMMENT 'Tariff the session was priced with; empty: none',
-    payment_method LowCardinality(String) COMMENT 'How it was paid; empty: unknown',
+    payment_method LowCardinality(String) COMMENT 'How it was paid: by its captured payments (several joined by +), else as the source said; empty: unknown',
     grade LowCardinality(String) COMMENT 'How good the evidence for the energy is',
     flags Array(LowCardinality(String)) COMMENT 'Everything noticed, inferred or repaired about the session',
     quarantine_reason LowCardinality(String) COMMENT 'Why it is not in the standard totals (open sessions too); empty: it is in them',
@@ -57,10 +58,15 @@ CREATE OR REPLACE VIEW mart.sessions
     rounded_incl_vat Nullable(Decimal(18, 6)) COMMENT 'Price with VAT in whole minor units of currency, rounded half up once a tax rate',
     contract_because Array(String) COMMENT 'Why these terms: a sentence each for tariff, plan and payer'
 )
-AS SELECT
+AS WITH
+    arrayStringConcat(arrayFilter(m -> (s.tenant, s.session_id, m) IN (SELECT tenant, session_id, arrayJoin(methods) FROM mart.session_payments),
+        ['app', 'bank_transfer', 'card', 'cash', 'invoice', 'other', 'rfid', 'roaming', 'wallet']), '+') AS paid_by
+SELECT
     session_id, tenant, station_id, connector_id, driver_key, company_id, area, city, country,
     started_at, ended_at, status, energy_wh, duration_s, charging_s, idle_s,
-    amount_excl_vat, amount_vat, amount_incl_vat, currency, tariff_id, payment_method, grade, flags,
+    amount_excl_vat, amount_vat, amount_incl_vat, currency, tariff_id,
+    if(paid_by = '', s.payment_method, paid_by) AS payment_method,
+    grade, flags,
     multiIf(
         s.quarantine_reason != '', s.quarantine_reason,
         status IN ('ended', 'ended_gaps', 'ended_estimated'), '',

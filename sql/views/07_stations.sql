@@ -26,6 +26,7 @@ FROM (
     FROM
     (
         SELECT * FROM ${db}.stations
+        WHERE revision <= (SELECT max(revision) FROM mart.catalogue_revisions) OR replaces
         ORDER BY revision > (SELECT max(revision) FROM mart.catalogue_revisions), revision DESC
         LIMIT 1 BY tenant, station_id, valid_from
     )

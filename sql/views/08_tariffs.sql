@@ -16,6 +16,7 @@ FROM (
     FROM
     (
         SELECT * FROM ${db}.tariffs
+        WHERE revision <= (SELECT max(revision) FROM mart.catalogue_revisions) OR replaces
         ORDER BY revision > (SELECT max(revision) FROM mart.catalogue_revisions), revision DESC
         LIMIT 1 BY tenant, tariff_id, valid_from
     )

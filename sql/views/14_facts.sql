@@ -25,7 +25,7 @@ CREATE OR REPLACE VIEW mart.facts
     company_id String COMMENT 'Company of the driver; empty: none known',
     plan_id LowCardinality(String) COMMENT 'Plan of the session; empty: pay per session',
     payer LowCardinality(String) COMMENT 'Who is asked first: driver, company, partner or nobody',
-    payment_method LowCardinality(String) COMMENT 'How the session was paid: by its payments (several joined by +), else as the source said; empty: unknown',
+    payment_method LowCardinality(String) COMMENT 'How the session was paid, see mart.sessions',
     covered_excl_vat Decimal(18, 6) COMMENT 'Part of the price that a plan covers (included, above its cap), without VAT; on accrual: a row of its own at the end of the session',
     covered_incl_vat Decimal(18, 6) COMMENT 'The same with VAT: price less covered is the revenue of the session, what covers it is in mart.subscription_revenue'
 )
@@ -36,31 +36,21 @@ SELECT
     c.session_id AS session_id, c.tenant AS tenant, c.station_id, s.connector_id, c.area, s.city, s.country, c.driver_key, c.tariff_id, c.currency,
     c.energy_wh, c.occupied_s, c.charging_s, c.idle_s, c.amount_excl_vat, c.amount_incl_vat,
     s.region, s.driver_id, s.company_id, s.plan_id, s.payer,
-    if(p.methods = '', s.payment_method, p.methods) AS payment_method,
+    s.payment_method AS payment_method,
     toDecimal64(0, 6) AS covered_excl_vat, toDecimal64(0, 6) AS covered_incl_vat
 FROM mart.session_slices AS c
 LEFT ANY JOIN
 (
     SELECT session_id, connector_id, city, country, region, driver_id, company_id, plan_id, payer, payment_method FROM mart.sessions
 ) AS s ON s.session_id = c.session_id
-LEFT ANY JOIN
-(
-    SELECT tenant, session_id, arrayStringConcat(arraySort(groupUniqArrayArray(methods)), '+') AS methods
-    FROM mart.session_payments GROUP BY tenant, session_id
-) AS p ON p.tenant = c.tenant AND p.session_id = c.session_id
 UNION ALL
 SELECT
     'accrual' AS basis, assumeNotNull(s.ended_at) AS at, 'counted' AS state,
     s.session_id, s.tenant, s.station_id, s.connector_id, s.area, s.city, s.country, s.driver_key, s.tariff_id, s.currency,
-    0, 0, 0, 0, 0, 0, s.region, s.driver_id, s.company_id, s.plan_id, s.payer, if(p.methods = '', s.payment_method, p.methods),
+    0, 0, 0, 0, 0, 0, s.region, s.driver_id, s.company_id, s.plan_id, s.payer, s.payment_method,
     t.included_excl_vat + t.capped_excl_vat, t.included_incl_vat + t.capped_incl_vat
 FROM (SELECT * FROM mart.sessions WHERE plan_id != '') AS s
 INNER JOIN mart.session_settlement AS t ON t.tenant = s.tenant AND t.session_id = s.session_id
-LEFT ANY JOIN
-(
-    SELECT tenant, session_id, arrayStringConcat(arraySort(groupUniqArrayArray(methods)), '+') AS methods
-    FROM mart.session_payments GROUP BY tenant, session_id
-) AS p ON p.tenant = s.tenant AND p.session_id = s.session_id
 WHERE (t.included_incl_vat, t.capped_incl_vat) != (0, 0)
 UNION ALL
 SELECT
@@ -69,13 +59,8 @@ SELECT
     multiIf(s.quarantine_reason = '', 'counted', s.status IN ('pending', 'active'), 'open', 'set_aside') AS state,
     s.session_id, s.tenant, s.station_id, s.connector_id, s.area, s.city, s.country, s.driver_key, s.tariff_id, s.currency,
     s.energy_wh, s.duration_s, s.charging_s, s.idle_s, s.amount_excl_vat, s.amount_incl_vat,
-    s.region, s.driver_id, s.company_id, s.plan_id, s.payer, if(p.methods = '', s.payment_method, p.methods),
+    s.region, s.driver_id, s.company_id, s.plan_id, s.payer, s.payment_method,
     t.included_excl_vat + t.capped_excl_vat, t.included_incl_vat + t.capped_incl_vat
 FROM mart.sessions AS s
 LEFT ANY JOIN (SELECT * FROM mart.session_settlement WHERE plan_id != '') AS t ON t.tenant = s.tenant AND t.session_id = s.session_id
-LEFT ANY JOIN
-(
-    SELECT tenant, session_id, arrayStringConcat(arraySort(groupUniqArrayArray(methods)), '+') AS methods
-    FROM mart.session_payments GROUP BY tenant, session_id
-) AS p ON p.tenant = s.tenant AND p.session_id = s.session_id
 COMMENT 'What reports add up: sessions and slices with the instant they count at. Always filter on one basis'

@@ -19,6 +19,7 @@ FROM (
     FROM
     (
         SELECT * FROM ${db}.drivers
+        WHERE revision <= (SELECT max(revision) FROM mart.catalogue_revisions) OR replaces
         ORDER BY revision > (SELECT max(revision) FROM mart.catalogue_revisions), revision DESC
         LIMIT 1 BY tenant, driver_key, valid_from
     )

@@ -38,6 +38,7 @@ FROM
         FROM
         (
             SELECT * FROM ${db}.plans
+            WHERE revision <= (SELECT max(revision) FROM mart.catalogue_revisions) OR replaces
             ORDER BY revision > (SELECT max(revision) FROM mart.catalogue_revisions), revision DESC
             LIMIT 1 BY tenant, plan_id, valid_from
         )

@@ -11,6 +11,7 @@ AS SELECT
     tenant, driver_id, plan_id, starts_at, ends_at, revision
 FROM (
     SELECT * FROM ${db}.subscriptions
+    WHERE revision <= (SELECT max(revision) FROM mart.catalogue_revisions) OR replaces
     ORDER BY revision > (SELECT max(revision) FROM mart.catalogue_revisions), revision DESC
     LIMIT 1 BY tenant, driver_id, plan_id, starts_at
 )

@@ -23,6 +23,7 @@ FROM (
     FROM
     (
         SELECT * FROM ${db}.assignments
+        WHERE revision <= (SELECT max(revision) FROM mart.catalogue_revisions) OR replaces
         ORDER BY revision > (SELECT max(revision) FROM mart.catalogue_revisions), revision DESC
         LIMIT 1 BY tenant, assignment_id, valid_from
     )

@@ -24,6 +24,7 @@ SELECT
 FROM
 (
     SELECT * FROM ${db}.companies
+    WHERE revision <= (SELECT max(revision) FROM mart.catalogue_revisions) OR replaces
     ORDER BY revision > (SELECT max(revision) FROM mart.catalogue_revisions), revision DESC
     LIMIT 1 BY tenant, company_id, valid_from
 ) AS c

@@ -62,11 +62,11 @@ SELECT
     units(if(paid_incl = net_incl, all_incl, least(half_up(paid_incl, unit) * unit, all_incl)) AS owed_incl) AS owed_incl_vat,
     units(all_excl - owed_excl) AS driver_excl_vat, units(all_incl - owed_incl) AS driver_incl_vat,
     multiIf(
-        whole, concat('Plan ', plan_id, ' includes ', toString(terms.4), ' sessions a month: this is number ', toString(nth), ' of ', month),
+        whole, concat('Plan ', plan_id, ' includes ', toString(terms.4), if(terms.4 = 1, ' session', ' sessions'), ' a month: this is number ', toString(nth), ' of ', month),
         covered > 0, concat('Plan ', plan_id, ' includes ', said(terms.3), ' kWh a month: ', said(covered), ' of the ', said(mwh),
             ' kWh of this session are in it (', said(least(used, terms.3)), ' used in ', month, ')'),
         terms.3 >= 0 AND used >= terms.3, concat('The ', said(terms.3), ' kWh that plan ', plan_id, ' includes in ', month, ' are used'),
-        terms.4 >= 0 AND nth > terms.4, concat('The ', toString(terms.4), ' sessions that plan ', plan_id, ' includes in ', month, ' are used'),
+        terms.4 >= 0 AND nth > terms.4, concat('Sessions that plan ', plan_id, ' includes in ', month, ': all ', toString(terms.4), ' are used'),
         '') AS included_because,
     multiIf(
         cut_incl != 0, concat('Plan ', plan_id, ' caps the sessions of a month at ', said(terms.5), ' ', terms.2, ' with VAT: ', month, ' is at ', said(spent)),

@@ -79,9 +79,9 @@ FROM
             LEFT ANY JOIN
             (
                 SELECT tenant, station_id, id, arraySort(groupArray((coalesce(started_at, first_event_at), session_id))) AS candidates
-                FROM (SELECT * FROM ${db}.sessions FINAL WHERE status != 'released')
+                FROM (SELECT * FROM ${db}.sessions FINAL WHERE status != 'released' AND station_id IN (SELECT station_id FROM ${db}.payments))
                 ARRAY JOIN arrayDistinct(arrayPushBack(transaction_ids, transaction_id)) AS id
-                WHERE id NOT IN ('', '-1', '0', '9223372036854775807')
+                WHERE id NOT IN ('', '-1', '0', '9223372036854775807') AND (tenant, station_id, id) IN (SELECT tenant, station_id, transaction_id FROM ${db}.payments)
                 GROUP BY tenant, station_id, id
             ) AS t ON t.tenant = r.tenant AND t.station_id = r.station_id AND t.id = r.transaction_id
             WINDOW same AS (PARTITION BY r.tenant, psp, payment_id, kind, timestamp)

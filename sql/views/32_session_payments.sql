@@ -11,7 +11,7 @@ CREATE OR REPLACE VIEW mart.session_payments
     fee_amount Decimal(18, 6) COMMENT 'What providers keep, as far as told, in units of currency',
     captures UInt64 COMMENT 'How many captures',
     same_captures UInt64 COMMENT 'How many captures have an amount that another one has too',
-    methods Array(String) COMMENT 'How it was paid, in the order of the alphabet; other only where nothing better is known',
+    methods Array(String) COMMENT 'How money was captured, in the order of the alphabet; other only where nothing better is known; empty: nothing was',
     payment_ids Array(String) COMMENT 'References at the providers',
     conflicts UInt64 COMMENT 'Payments with contradicting rows',
     last_at DateTime64(3, 'UTC') COMMENT 'Latest payment event, UTC'
@@ -26,7 +26,7 @@ AS SELECT
     toDecimal64(ifNull(sum(fee_amount), 0), 6) AS fee_amount,
     countIf(kind = 'captured') AS captures,
     captures - uniqExactIf(amount, kind = 'captured') AS same_captures,
-    arraySort(if(length(groupUniqArray(toString(method)) AS all) > 1, arrayFilter(m -> m != 'other', all), all)) AS methods,
+    arraySort(if(length(groupUniqArrayIf(toString(method), kind = 'captured') AS all) > 1, arrayFilter(m -> m != 'other', all), all)) AS methods,
     arraySort(groupUniqArray(payment_id)) AS payment_ids,
     countIf(conflict) AS conflicts,
     max(at) AS last_at

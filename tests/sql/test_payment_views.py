@@ -232,6 +232,34 @@ def test_every_difference_is_listed_with_its_reason(mart_address: Address, store
     assert summed[("unpaid", "SEK")] == (3, -3 * owed)
 
 
+def test_a_session_says_how_money_for_it_was_captured(
+    mart_address: Address, store: Store
+) -> None:
+    t = "methods"
+    names = ("two", "held", "declined", "till", "none", "several", "back")
+    insert(mart_address, "sessions", *(session(t, name) for name in names))
+    insert(mart_address, "sessions", session(t, "told", payment_method="rfid"))
+    insert(
+        mart_address, "payments",
+        payment(t, "1", kind="authorised", **of(t, "two")),
+        payment(t, "2", method="wallet", **of(t, "two")),
+        payment(t, "3", kind="authorised", **of(t, "held")),
+        payment(t, "4", kind="failed", **of(t, "declined")),
+        payment(t, "5", method="other", **of(t, "till")),
+        payment(t, "6", "3", method="cash", **of(t, "several")),
+        payment(t, "7", "3.25", **of(t, "several")),
+        payment(t, "8", **of(t, "back")), payment(t, "8", kind="refunded", **of(t, "back")),
+    )  # fmt: skip
+    expected = {
+        "two": "wallet", "held": "", "declined": "", "till": "other", "none": "",
+        "several": "card+cash", "back": "card", "told": "rfid",
+    }  # fmt: skip
+    by_id = {session_id(f"{t}/{name}"): method for name, method in expected.items()}
+    assert dict(rows(store, "toString(session_id), payment_method", t, "sessions")) == by_id
+    facts = rows(store, "DISTINCT toString(session_id), payment_method", t, "facts")
+    assert dict(facts) == by_id
+
+
 def test_unpaid_lists_what_drivers_owe_and_shows_the_others_apart(
     mart_address: Address, store: Store
 ) -> None:
