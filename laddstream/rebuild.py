@@ -109,7 +109,7 @@ def rebuild(
         out.looked_at += len(rows)
         derived = _different(sink, catalogue, rows, out)
         if derived and not dry_run:
-            for table, written in session_tables(derived, say):
+            for table, written in session_tables(derived, say, catalogue):
                 sink.insert(table, written)
         progress(seen, max(total, seen))
     return out

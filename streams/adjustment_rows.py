@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from streams.arrow import MONEY, WH, scaled, times, uuids, words
+from streams.catalogue import Catalogue
 from streams.core.book import Bill
 from streams.core.facts import ENDED_ESTIMATED
 from streams.session_rows import NOT_BILLED, VERSION_BITS, Derived
@@ -23,13 +24,14 @@ def changed(row: Derived) -> bool:
     return row.before is not None and _owed(row.before) != _owed_now(row)
 
 
-def adjustments_table(rows: Sequence[Derived]) -> pa.Table | None:
+def adjustments_table(rows: Sequence[Derived], catalogue: Catalogue) -> pa.Table | None:
     """A row for each session that `changed`; None where none did."""
     found = [(r, r.before) for r in rows if r.before is not None and changed(r)]
     if not found:
         return None
     owners, before = [r for r, _ in found], [b for _, b in found]
     totals = [r.total or (0, 0) for r in owners]
+    again = [_concerned(r, catalogue) for r in owners]
     return pa.table(
         {
             "tenant": words([r.session.station.key[0] for r in owners]),
@@ -39,8 +41,8 @@ def adjustments_table(rows: Sequence[Derived]) -> pa.Table | None:
             "station_id": pa.array([r.session.station.key[1] for r in owners], pa.string()),
             "driver_key": pa.array([r.facts.id_token for r in owners], pa.string()),
             "ended_at": times([r.facts.ended_ms for r in owners]),
-            "reason": words([_reason(r) for r in owners]),
-            "detail": pa.array([_detail(r, b) for r, b in found], pa.string()),
+            "reason": words(list(map(_reason, owners, again))),
+            "detail": pa.array(list(map(_detail, owners, before, again)), pa.string()),
             "currency": words([r.currency or b.currency for r, b in found]),
             "before_excl_vat": scaled([b.excl_micro or 0 for b in before], MONEY),
             "before_incl_vat": scaled([b.incl_micro or 0 for b in before], MONEY),
@@ -62,17 +64,29 @@ def _owed_now(row: Derived) -> tuple[int, int, str]:
     return (amounts[0], amounts[1], row.currency if any(amounts) else "")
 
 
-def _reason(row: Derived) -> str:
-    """By the version's parts: what is known of the session, and the catalogue's revision. That a
-    later session began on the connector (the lowest bit) says nothing of one that had ended.
+def _concerned(row: Derived, catalogue: Catalogue) -> bool:
+    """A revision since the row that is replaced changed something this session's terms rest on."""
+    facts, since = row.facts, row.replaced >> VERSION_BITS
+    if row.version >> VERSION_BITS == since:
+        return False
+    started = facts.first_event_ms if facts.started_ms is None else facts.started_ms
+    owner = row.session.station.key
+    return catalogue.concerns(owner, facts.id_token, started, row.contract, since)
+
+
+def _reason(row: Derived, again: bool) -> str:  # noqa: FBT001 - mapped
+    """By the version's parts: what is known of the session, and the catalogue's revision, where it
+    concerns the session. That a later session began on the connector (the lowest bit) says
+    nothing of one that had ended.
     """
     knowledge = (1 << VERSION_BITS) - 2
-    late = (row.version ^ row.replaced) & knowledge
-    again = row.version >> VERSION_BITS != row.replaced >> VERSION_BITS
-    return "+".join([LATE_EVENT] * bool(late) + [CATALOGUE] * again) or LATE_EVENT
+    late = bool((row.version ^ row.replaced) & knowledge)
+    newer = row.version >> VERSION_BITS != row.replaced >> VERSION_BITS
+    reasons = [LATE_EVENT] * late + [CATALOGUE] * (again or (newer and not late))
+    return "+".join(reasons) or LATE_EVENT
 
 
-def _detail(row: Derived, before: Bill) -> str:
+def _detail(row: Derived, before: Bill, again: bool) -> str:  # noqa: FBT001 - mapped
     """What changed besides the amount, in words."""
     facts, tariff = row.facts, row.contract.tariff_id
     parts = []
@@ -84,7 +98,7 @@ def _detail(row: Derived, before: Bill) -> str:
     old, new = row.replaced >> VERSION_BITS, row.version >> VERSION_BITS
     if before.tariff_id != tariff:
         parts.append(f"tariff {before.tariff_id or 'none'} -> {tariff or 'none'}")
-    elif old != new:
+    elif again:
         parts.append(f"tariff {tariff or 'none'}, catalogue revision {old} -> {new}")
     if before.unpriced_reason != row.unpriced_reason:
         parts.append(f"{_priced(before.unpriced_reason)} -> {_priced(row.unpriced_reason)}")

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from streams.core.pricing.choice import (
@@ -182,6 +182,27 @@ class Catalogue:
             day = datetime.fromtimestamp(at_ms // 1000, UTC)
             return None, NOT_VALID, f"tariff {tariff_id} is not valid at {day:%Y-%m-%d %H:%M} UTC"
         return None, MISSING, f"tariff {tariff_id} is not in the catalogue"
+
+    def concerns(
+        self, owner: Owner, id_token: str, at_ms: int, contract: Contract, since: int
+    ) -> bool:
+        """Whether a revision above `since` wrote any row that a contract of that instant rests
+        on: of its station, tariff, driver, company, plan, a subscription or an assignment.
+        """
+        tenant, _ = owner
+        terms = self.terms.get(tenant, NO_TERMS)
+        rows: list[Timeline[Any]] = [
+            self.stations.get(owner, ()),
+            self.tariffs.get((tenant, contract.tariff_id), ()),
+            terms.drivers.get(id_token.casefold(), ()),
+            terms.companies.get(contract.company_id, ()),
+            terms.plans.get(contract.plan_id, ()),
+        ]
+        return (
+            terms.assignments_revision > since
+            or terms.subscribed.get(contract.driver_id, 0) > since
+            or any(one.revision > since and one.from_ms <= at_ms for line in rows for one in line)
+        )
 
     def touched_stations(self, since: int) -> dict[Owner, int]:
         """Stations that revisions above `since` changed, each with the first instant changed."""

@@ -313,7 +313,7 @@ class Worker:
                 derived.append(row)
         _notes(batch).derived = derived
         if derived:
-            batch.tables.extend(session_tables(derived, self._words))
+            batch.tables.extend(session_tables(derived, self._words, self._catalogue))
 
     def _read_catalogue(self, now_ms: int) -> None:
         if now_ms - self._catalogue_ms < CATALOGUE_MS:

@@ -34,6 +34,9 @@ _LABELS = {
 }
 """Shorter words for columns, so that a table of money fits 80 columns."""
 
+_AMOUNTS = frozenset({*(name for name in _LABELS if name.endswith("_vat")), "unit_price"})
+"""Columns of money: never fewer than two decimals."""
+
 _EVENTS = (
     "SELECT * FROM mart.events WHERE session_id = {id:UUID} AND tenant = {tenant:String} "
     "AND station_id = {station:String} ORDER BY timestamp, seq_no, kafka_offset, kafka_index"
@@ -62,7 +65,7 @@ _MONEY = {
     ),
     "ledger": (
         "SELECT * FROM mart.ledger WHERE session_id = {id:UUID} AND tenant = {tenant:String} "
-        "ORDER BY at, entry_id"
+        "ORDER BY kind NOT IN ('session', 'adjustment'), at, entry_id"
     ),
     "payments": (
         "SELECT * FROM mart.payments WHERE session_id = {id:UUID} AND tenant = {tenant:String} "
@@ -149,7 +152,7 @@ def _money(console: Console, whole: Whole) -> None:
     if isinstance(reasons, list) and reasons:
         console.print("\n[bold]Terms[/]")
         for reason in reasons:
-            console.print(Text(f"  {_text(reason)}"))
+            _say(console, _text(reason), style="")
     if unpriced := whole.session.get("unpriced_reason"):
         console.print(f"\n[yellow]No price: {_text(unpriced)}[/]")
     _part(
@@ -157,24 +160,37 @@ def _money(console: Console, whole: Whole) -> None:
         "line dimension quantity_billed unit unit_price vat_percent amount_excl_vat currency",
     )  # fmt: skip
     for line in whole.charges:
-        console.print(Text(f"  {_text(line['line'])}  {_text(line['because'])}", style="dim"))
+        _say(console, _text(line["because"]), _text(line["line"]))
     if whole.owed:
-        columns = "payer payer_id owed_excl_vat owed_incl_vat currency plan_id because"
+        columns = "payer payer_id owed_excl_vat owed_incl_vat currency plan_id"
         _part(console, "Owed", whole.owed, columns)
+        terms = "; ".join(map(_text, reasons)) if isinstance(reasons, list) else ""
+        for because in dict.fromkeys(_text(row["because"]) for row in whole.owed):
+            if settled := because.removeprefix(terms).removeprefix("; "):
+                _say(console, settled)
     if whole.ledger:
-        columns = "at kind payer payer_id amount_excl_vat amount_incl_vat currency"
+        columns = "at kind account amount_excl_vat amount_incl_vat currency"
+        for row in whole.ledger:
+            row["account"] = f"{row['payer']} {row['payer_id']}".strip()
         _part(console, "Ledger (UTC)", whole.ledger, columns)
     if whole.adjustments:
         columns = "at reason before_incl_vat after_incl_vat currency"
         _part(console, "Adjustments (UTC, incl. VAT)", whole.adjustments, columns)
         for row in whole.adjustments:
-            console.print(Text(f"  {_short('at', row['at'])}  {_text(row['detail'])}", style="dim"))
+            _say(console, _text(row["detail"]), _short("at", row["at"]))
     if whole.payments:
         columns = "at kind amount currency method card_brand card_last4 psp payment_id"
         _part(console, "Payments (UTC)", whole.payments, columns)
     if whole.invoiced:
-        columns = "invoice_ids invoiced_incl_vat price_incl_vat open_incl_vat currency"
+        columns = "invoice_ids invoiced_incl_vat price_incl_vat owed_incl_vat open_incl_vat currency"
         _part(console, "Invoiced, incl. VAT", whole.invoiced, columns)
+
+
+def _say(console: Console, sentence: str, mark: str = "", style: str = "dim") -> None:
+    """A sentence under a table, hanging below its mark."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_row("", *([Text(mark, style=style)] if mark else []), Text(sentence, style=style))
+    console.print(grid)
 
 
 def _part(console: Console, title: str, rows: list[Row], columns: str) -> None:
@@ -185,7 +201,9 @@ def _part(console: Console, title: str, rows: list[Row], columns: str) -> None:
     table = Table(box=None, pad_edge=False)
     for column in used:
         label = _LABELS.get(column, column)
-        table.add_column(label, overflow="fold", no_wrap=column in _MOMENTS)
+        side = "right" if column in _AMOUNTS else "left"
+        fixed = column in _MOMENTS or column in _AMOUNTS or column == "kind"
+        table.add_column(label, overflow="fold", no_wrap=fixed, justify=side)
     for row in rows[:_MAX_SHOWN]:
         table.add_row(*(Text(_short(column, row[column])) for column in used))
     console.print(table)
@@ -195,6 +213,9 @@ def _part(console: Console, title: str, rows: list[Row], columns: str) -> None:
 
 def _short(column: str, value: Value) -> str:
     text = _text(value)
+    if column in _AMOUNTS and text:
+        whole, _, part = text.partition(".")
+        return f"{whole}.{part.ljust(2, '0')}"
     if column in _MOMENTS:
         return text.replace("T", " ").partition(".")[0] if column == "at" else _moment(text)
     return text

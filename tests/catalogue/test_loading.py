@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -69,6 +70,9 @@ class Loader:
 @pytest.fixture
 def loader(address: Address, tmp_path: Path) -> Loader:
     return Loader(address, tmp_path)
+
+
+COMPANY = {"company_id": "acme", "currency": "SEK", "pays": {}}
 
 
 def station(station_id: str = "S1", **changes: Any) -> dict[str, Any]:
@@ -323,3 +327,58 @@ def test_a_store_that_is_away_is_not_asked_about_nothing(loader: Loader) -> None
         load(loader.contents({"stations": [station()]}), away, DATABASE)
     with pytest.raises(UserError, match="nothing to load"):
         load(loader.contents({"stations": []}), away, DATABASE)
+
+
+def test_what_is_not_published_is_in_no_view_and_no_snapshot(loader: Loader) -> None:
+    loader.load({"plans": [plan()], "drivers": [driver("d1", "A")]})
+    wanted = {
+        "stations": [station("NEW")], "tariffs": [tariff()], "companies": [COMPANY],
+        "plans": [plan("p2"), plan() | {"valid_from": "2026-04-01T00:00:00Z"}],
+        "subscriptions": [subscribed("2026-03-01")],
+        "assignments": [{"assignment_id": "a", "tariff_id": "T1"}],
+    }  # fmt: skip
+    views = {
+        "stations": 1, "tariffs": 1, "companies": 1, "company_terms": 1, "plans": 3,
+        "plan_terms": 3, "subscriptions": 1, "assignments": 1,
+    }  # fmt: skip
+
+    def counted() -> dict[str, int]:
+        found = {view: loader.rows(f"SELECT count() AS n FROM mart.{view} WHERE tenant = {{t:String}}")
+                 for view in (*views, "subscription_fees")}  # fmt: skip
+        return {view: rows[0]["n"] for view, rows in found.items()}
+
+    def cut_off(table: str, *_: object) -> None:
+        if table == "assignments":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        loader.load(wanted, say=cut_off)
+    nothing = dict.fromkeys([*views, "subscription_fees"], 0) | {"plans": 1, "plan_terms": 1}
+    assert counted() == nothing
+    assert loader.seen().station((loader.tenant, "NEW")).area == ""
+    assert loader.seen().contract((loader.tenant, "NEW"), "A", MARCH).tariff_id == ""
+
+    done = loader.load(wanted)
+
+    assert (done.published, done.written) == (True, {})
+    found = counted()
+    assert found.pop("subscription_fees") >= 1
+    assert found == views
+    assert loader.seen().contract((loader.tenant, "NEW"), "A", MARCH).plan_id == "p1"
+
+
+def test_a_deleted_plan_ends_its_fees_when_it_ends_and_not_with_a_later_version(
+    loader: Loader,
+) -> None:
+    later = plan() | {"valid_from": "2026-06-01T00:00:00+02:00"}
+    loader.load({"plans": [plan(), later], "drivers": [driver("d1", "A")],
+                 "subscriptions": [subscribed("2026-03-01")]})  # fmt: skip
+    ended = {"plan_id": "p1", "deleted": True, "valid_from": "2026-04-11T00:00:00+02:00"}
+    loader.load({"plans": [ended]})
+
+    fees = loader.rows(
+        "SELECT month, days, amount_excl_vat AS fee FROM mart.subscription_fees"
+        " WHERE tenant = {t:String} ORDER BY month"
+    )
+    assert [(row["month"], row["days"]) for row in fees] == [("2026-03", 31), ("2026-04", 10)]
+    assert [row["fee"] for row in fees] == [10, Decimal("3.333333")]  # 10.00 x 10 / 30

@@ -406,3 +406,68 @@ def test_the_workplace_tariff_is_four_hours_free_then_a_dollar_an_hour(
     priced = price(compile_tariff(tariff), usage_of(flows, contents.defaults.zone))
 
     assert priced.rounded(2) == (cents, cents)
+
+
+def test_a_tariff_without_id_is_read_on_for_its_other_errors(tmp_path: Path) -> None:
+    text = "tariffs:\n  - currency: XXQ\n    elements: []\n"
+    assert {(line, field) for line, field, _ in told(taken(tmp_path / "a.yaml", text))} == {
+        (2, "/tariffs/0/id"), (2, "/tariffs/0/currency"), (3, "/tariffs/0/elements"),
+    }  # fmt: skip
+
+
+def test_errors_of_a_csv_tariff_name_its_columns(tmp_path: Path) -> None:
+    text = "id,currency,energy,step_size\nA,SEK,1,-3\nB,SEK,abc,1\nC,SEK,,1\nD,XXQ,1,2.5\n"
+    assert [(line, field) for line, field, _ in told(taken(tmp_path / "a.csv", text))] == [
+        (2, "step_size"), (3, "energy"), (4, "energy"), (5, "currency"), (5, "step_size"),
+    ]  # fmt: skip
+
+
+def test_a_csv_column_within_another_is_an_error(tmp_path: Path) -> None:
+    text = "company_id,currency,pays,pays.days\nacme,SEK,x,MONDAY\n"
+    assert {field for _, field, _ in told(taken(tmp_path / "a.csv", text))} == {"pays", "pays.days"}
+
+
+def test_elements_in_a_csv_cell_stay_exact(tmp_path: Path) -> None:
+    price = "0.12345678901234567890123"
+    cell = f'[{{"price_components":[{{"type":"ENERGY","price":{price},"step_size":1}}]}}]'
+    text = f"id;currency;elements\nA;SEK;{json.dumps(cell).replace(chr(92) + chr(34), chr(34) * 2)}\n"
+    (row,) = values(taken(tmp_path / "a.csv", text)).values()
+    assert row is not None
+    assert price in row["ocpi_json"]
+
+
+def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for folder in ("se", "no"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.yaml").write_text("stations:\n  - {station_id: S, aera: x}\n")
+    files = {one.file for one in read([tmp_path], "t").faults}
+    assert {str(tmp_path / folder / "a.yaml") for folder in ("se", "no")} <= files
+
+
+def test_an_error_of_a_location_is_listed_once_however_many_evses_it_has(tmp_path: Path) -> None:
+    location = {"id": "L", "country": "SWE", "coordinates": {}, "time_zone": "Europe/Stokholm",
+                "evses": [{"uid": "E1"}, {"uid": "E2"}]}  # fmt: skip
+    found = told(taken(tmp_path / "a.json", json.dumps(location)))
+    assert [field for _, field, _ in found] == ["/time_zone"]
+
+
+def test_a_misspelt_field_of_a_tariff_is_named_in_a_note(tmp_path: Path) -> None:
+    text = """
+tariffs:
+  - id: A
+    currency: SEK
+    elements:
+      - price_components: [{type: ENERGY, price: 1, step_size: 1}]
+        restrictions: {min_kWh: 3}
+"""
+    contents = taken(tmp_path / "a.yaml", text)
+    assert contents.faults == []
+    (note,) = contents.notes
+    assert note.startswith("a.yaml:7 /tariffs/0/elements/0/restrictions/min_kWh: ")
+    assert "min_kwh" in note
+
+
+def test_an_ocpi_cdr_is_no_catalogue_and_says_so_once(tmp_path: Path) -> None:
+    cdr = {"id": "C", "start_date_time": "2026-03-01T00:00:00Z", "tariffs": [], "kwh": 3}
+    (fault,) = taken(tmp_path / "a.json", json.dumps(cdr)).faults
+    assert fault.what.startswith("nothing the catalogue knows")

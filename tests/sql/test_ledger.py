@@ -226,3 +226,24 @@ def test_minor_units_of_every_currency_are_those_of_iso_4217(
     assert {row["currency"]: row["owed_incl_vat"] for row in found} == {
         code: whole[minor_exponent(code) or 0] for code in codes
     }
+
+
+def test_what_a_plan_covers_is_not_left_to_correct_on_an_invoice(
+    mart_address: Address, store: Store
+) -> None:
+    tenant = "invoiced"
+    insert(mart_address, "plans", plan_row(tenant, "p", Plan("SEK", "UTC", cap=Decimal(4))))
+    for name in ("a", "b"):
+        insert(
+            mart_address, "sessions",
+            session(tenant, name, driver_id="d", plan_id="p", payer="driver", payer_id="d"),
+        )  # fmt: skip
+        insert(mart_address, "invoiced_sessions", {
+            "tenant": tenant, "session_id": session_id(f"{tenant}/{name}"), "invoice_id": "I-1",
+            "currency": "SEK", "amount_excl_vat": "3.2", "amount_incl_vat": "4",
+        })  # fmt: skip
+    found = rows(
+        store, "SELECT owed_incl_vat, open_incl_vat FROM mart.invoiced_sessions "
+        "WHERE tenant = 'invoiced' ORDER BY owed_incl_vat DESC",
+    )  # fmt: skip
+    assert [tuple(row.values()) for row in found] == [(4, 0), (0, -4)]

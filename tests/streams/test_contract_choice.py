@@ -285,3 +285,35 @@ def test_what_later_revisions_touched_is_told_with_the_first_instant() -> None:
     assert catalogue.touched_drivers(1) == {(TENANT, "04e1"), (TENANT, "0b")}
     assert catalogue.touched_drivers(2) == {(TENANT, "04e1")}
     assert [catalogue.assignments_touched(n) for n in (1, 2)] == [True, False]
+
+
+def test_a_revision_concerns_a_session_by_the_rows_its_terms_rest_on() -> None:
+    """Station, tariff, driver, company, plan, subscription, assignment; not what begins later."""
+    def rows(**revisions: int) -> Catalogue:
+        def at_revision(row: dict[str, Any], name: str, **more: Any) -> dict[str, Any]:
+            return row | {"revision": revisions.get(name, 1)} | more
+
+        held = {"tenant": TENANT, "driver_id": "driver-1", "plan_id": "p", "from_ms": NOON - 1}
+        plan = {"tenant": TENANT, "plan_id": "p", "plan_json": "{}"}
+        known = DRIVER | {"company_id": "acme"}
+        return build_catalogue(
+            5,
+            [at_revision(STATION, "station", station_id="S1"),
+             at_revision(STATION, "moved", station_id="S1", from_ms=NOON + 1)],
+            [at_revision(tariff("own"), "tariff"), at_revision(tariff("other"), "other")],
+            drivers=[at_revision(known, "driver")],
+            companies=[at_revision(company(), "company")],
+            plans=[at_revision(plan, "plan")],
+            subscriptions=[at_revision(held, "subscription")],
+            assignments=[at_revision(assigned("x", stations=["S9"]), "assignment")],
+        )  # fmt: skip
+
+    def concerned(catalogue: Catalogue) -> bool:
+        owner = (TENANT, "S1")
+        contract = catalogue.contract(owner, "04E1", NOON)
+        assert (contract.tariff_id, contract.plan_id, contract.company_id) == ("own", "p", "acme")
+        return catalogue.concerns(owner, "04E1", NOON, contract, 3)
+
+    of_its_own = ("station", "tariff", "driver", "company", "plan", "subscription", "assignment")
+    assert {name for name in of_its_own if concerned(rows(**{name: 4}))} == set(of_its_own)
+    assert not concerned(rows(other=4, moved=4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -162,6 +163,18 @@ def test_a_late_event_under_a_newer_catalogue_names_both_reasons() -> None:
     assert row["reason"] == "late_event+catalogue"
     assert row["detail"] == "energy 12.000 -> 13.500 kWh; tariff day, catalogue revision 3 -> 5"
     assert (row["before_excl_vat"], row["after_excl_vat"]) == (Decimal(24), Decimal("40.5"))
+
+
+def test_a_newer_catalogue_that_does_not_concern_the_session_is_no_reason() -> None:
+    drive = driven(catalogue_of(3, plain("2.00")), start16(0, 0), stop16(40, 12_000))
+    drive.sink.current = replace(drive.sink.current, revision=5)
+    wait(drive, 6)
+
+    more(drive, stop16(50, 13_500))
+
+    row = only(drive.sink, "adjustments")
+    assert (row["reason"], row["detail"]) == ("late_event", "energy 12.000 -> 13.500 kWh")
+    assert row["version"] >> 40 == 5
 
 
 def test_a_session_without_its_tariff_waits_unpriced_and_is_priced_when_it_arrives() -> None:
