@@ -34,7 +34,6 @@ class Raw:
             steps = (self._column(steps),)[: len(steps)]
         return self.document.fault((*self.steps, *steps), what)
 
-
     def _column(self, steps: Steps) -> str:
         """The CSV column of a field: those of a tariff's prices stand for what is made of them."""
         name = ".".join(str(step) for step in steps if isinstance(step, str))

@@ -64,7 +64,7 @@ def _put(raw: Raw, name: str, text: str) -> None:
     if not name:
         return
     outer, _, inner = name.partition(".")
-    target: dict[str, Any] = raw.fields
+    target: Any = raw.fields
     if inner:
         target = raw.fields.setdefault(outer, {})
         if not isinstance(target, dict):

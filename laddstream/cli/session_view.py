@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
@@ -162,12 +163,7 @@ def _money(console: Console, whole: Whole) -> None:
     for line in whole.charges:
         _say(console, _text(line["because"]), _text(line["line"]))
     if whole.owed:
-        columns = "payer payer_id owed_excl_vat owed_incl_vat currency plan_id"
-        _part(console, "Owed", whole.owed, columns)
-        terms = "; ".join(map(_text, reasons)) if isinstance(reasons, list) else ""
-        for because in dict.fromkeys(_text(row["because"]) for row in whole.owed):
-            if settled := because.removeprefix(terms).removeprefix("; "):
-                _say(console, settled)
+        _owed(console, whole.owed, reasons if isinstance(reasons, list) else [])
     if whole.ledger:
         columns = "at kind account amount_excl_vat amount_incl_vat currency"
         for row in whole.ledger:
@@ -182,8 +178,17 @@ def _money(console: Console, whole: Whole) -> None:
         columns = "at kind amount currency method card_brand card_last4 psp payment_id"
         _part(console, "Payments (UTC)", whole.payments, columns)
     if whole.invoiced:
-        columns = "invoice_ids invoiced_incl_vat price_incl_vat owed_incl_vat open_incl_vat currency"
+        columns = "invoice_ids invoiced_incl_vat owed_incl_vat open_incl_vat currency"
         _part(console, "Invoiced, incl. VAT", whole.invoiced, columns)
+
+
+def _owed(console: Console, owed: list[Row], terms: Sequence[object]) -> None:
+    """Who owes what, and what the plan or the company made of the price, beyond the terms."""
+    _part(console, "Owed", owed, "payer payer_id owed_excl_vat owed_incl_vat currency plan_id")
+    known = "; ".join(map(str, terms))
+    for because in dict.fromkeys(_text(row["because"]) for row in owed):
+        if settled := because.removeprefix(known).removeprefix("; "):
+            _say(console, settled)
 
 
 def _say(console: Console, sentence: str, mark: str = "", style: str = "dim") -> None:
@@ -201,9 +206,13 @@ def _part(console: Console, title: str, rows: list[Row], columns: str) -> None:
     table = Table(box=None, pad_edge=False)
     for column in used:
         label = _LABELS.get(column, column)
-        side = "right" if column in _AMOUNTS else "left"
         fixed = column in _MOMENTS or column in _AMOUNTS or column == "kind"
-        table.add_column(label, overflow="fold", no_wrap=fixed, justify=side)
+        table.add_column(
+            label,
+            overflow="fold",
+            no_wrap=fixed,
+            justify="right" if column in _AMOUNTS else "left",
+        )
     for row in rows[:_MAX_SHOWN]:
         table.add_row(*(Text(_short(column, row[column])) for column in used))
     console.print(table)

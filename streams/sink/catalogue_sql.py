@@ -3,9 +3,9 @@
 A load writes its rows at a revision of its own, then that revision's row in
 `catalogue_revisions`; until then readers do not look at them. A row there of 1970 is a load that
 goes on or was given up, not a publication. A store from before these rows existed has all it
-holds published. FINAL would show rows of a load that goes on: of a key and instant the newest published row
-is taken. Only where the store has merged that one away already, for a row that `replaces` it, that
-row is taken: what is known must not vanish.
+holds published. FINAL would show rows of a load that goes on: of a key and instant the newest
+published row is taken. Only where the store has merged that one away already, for a row that
+`replaces` it, that row is taken: what is known must not vanish.
 """
 
 from __future__ import annotations

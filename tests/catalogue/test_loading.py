@@ -343,9 +343,10 @@ def test_what_is_not_published_is_in_no_view_and_no_snapshot(loader: Loader) -> 
     }  # fmt: skip
 
     def counted() -> dict[str, int]:
-        found = {view: loader.rows(f"SELECT count() AS n FROM mart.{view} WHERE tenant = {{t:String}}")
-                 for view in (*views, "subscription_fees")}  # fmt: skip
-        return {view: rows[0]["n"] for view, rows in found.items()}
+        count = "SELECT count() AS n FROM mart.{} WHERE tenant = {{t:String}}"
+        return {
+            view: loader.rows(count.format(view))[0]["n"] for view in (*views, "subscription_fees")
+        }
 
     def cut_off(table: str, *_: object) -> None:
         if table == "assignments":

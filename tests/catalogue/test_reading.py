@@ -430,7 +430,8 @@ def test_a_csv_column_within_another_is_an_error(tmp_path: Path) -> None:
 def test_elements_in_a_csv_cell_stay_exact(tmp_path: Path) -> None:
     price = "0.12345678901234567890123"
     cell = f'[{{"price_components":[{{"type":"ENERGY","price":{price},"step_size":1}}]}}]'
-    text = f"id;currency;elements\nA;SEK;{json.dumps(cell).replace(chr(92) + chr(34), chr(34) * 2)}\n"
+    quoted = cell.replace('"', '""')
+    text = f'id;currency;elements\nA;SEK;"{quoted}"\n'
     (row,) = values(taken(tmp_path / "a.csv", text)).values()
     assert row is not None
     assert price in row["ocpi_json"]

@@ -232,9 +232,7 @@ def test_every_difference_is_listed_with_its_reason(mart_address: Address, store
     assert summed[("unpaid", "SEK")] == (3, -3 * owed)
 
 
-def test_a_session_says_how_money_for_it_was_captured(
-    mart_address: Address, store: Store
-) -> None:
+def test_a_session_says_how_money_for_it_was_captured(mart_address: Address, store: Store) -> None:
     t = "methods"
     names = ("two", "held", "declined", "till", "none", "several", "back")
     insert(mart_address, "sessions", *(session(t, name) for name in names))

@@ -289,6 +289,7 @@ def test_what_later_revisions_touched_is_told_with_the_first_instant() -> None:
 
 def test_a_revision_concerns_a_session_by_the_rows_its_terms_rest_on() -> None:
     """Station, tariff, driver, company, plan, subscription, assignment; not what begins later."""
+
     def rows(**revisions: int) -> Catalogue:
         def at_revision(row: dict[str, Any], name: str, **more: Any) -> dict[str, Any]:
             return row | {"revision": revisions.get(name, 1)} | more
