@@ -30,7 +30,7 @@ def entry(kind: str, payer: str, payer_id: str, amount: str) -> dict[str, Any]:
 
 
 def test_the_money_of_a_session_fits_80_columns_and_says_each_reason_once() -> None:
-    line = {
+    line: dict[str, Any] = {
         "line": 0, "dimension": "ENERGY", "quantity_billed": Decimal(20), "unit": "kWh",
         "unit_price": Decimal(4), "vat_percent": Decimal(25), "amount_excl_vat": Decimal(80),
         "currency": "SEK", "because": "20 kWh, at 4.00 SEK per kWh plus 25 % VAT; " + "x " * 40,
