@@ -13,15 +13,16 @@ from typing import Any, Final, get_args
 import msgspec
 
 from schemas import wire
-from schemas.cards import CARD_MASKED, mask_bytes, mask_text
+from schemas.cards import CARD_MASKED, is_card_number, mask_bytes, mask_text
 
 SHORTEST: Final = 13
 """Digits of the shortest card number: a shorter text needs no look."""
 
 _USUAL: Final = (15, 16)
+_DINERS: Final = 14
 _KEPT = frozenset({
-    "type", "tenant", "station_id", "protocol", "timestamp", "received_at", "session_id",
-    "paid_currency", "charging_state", "flags", "other",
+    "type", "tenant", "station_id", "protocol", "timestamp", "received_at", "charging_state",
+    "flags", "other",
 })  # fmt: skip
 _NAMES = re.compile(rb'("(?:tenant|station_id)"\s*:\s*"(?:[^"\\]|\\.)*")')
 
@@ -54,7 +55,10 @@ def mask_id(text: str) -> tuple[str, int]:
     drew: it is starred only at the lengths that nearly all cards have, or starring would make
     two sessions of a charger one.
     """
-    return (text, 0) if text.isdecimal() and len(text) not in _USUAL else mask_text(text)
+    drawn = text.isdecimal() and len(text) not in _USUAL
+    if drawn and not (len(text) == _DINERS and text[0] == "3"):
+        return text, 0
+    return mask_text(text)
 
 
 def mask_event(event: wire.WireEvent, texts: Mapping[type, tuple[str, ...]] = TEXTS) -> bool:
@@ -67,6 +71,12 @@ def mask_event(event: wire.WireEvent, texts: Mapping[type, tuple[str, ...]] = TE
             if count:
                 setattr(event, name, masked)
                 found = True
+    if event.flags and (flags := tuple(mask_text(each)[0] for each in event.flags)) != event.flags:
+        event.flags = flags
+        found = True
+    if type(event) is wire.SessionStarted and is_card(event.reservation_id):
+        event.reservation_id = None
+        found = True
     if type(event) is wire.MeterSampled and event.other:
         other = mask_texts(event.other)
         found = found or other is not event.other
@@ -74,6 +84,11 @@ def mask_event(event: wire.WireEvent, texts: Mapping[type, tuple[str, ...]] = TE
     if found:
         flag(event)
     return found
+
+
+def is_card(value: object) -> bool:
+    """Whether a number of an event, an index of something, is a card number."""
+    return type(value) is int and value >= 10 ** (SHORTEST - 1) and is_card_number(str(value))
 
 
 def mask_texts(texts: dict[str, str]) -> dict[str, str]:

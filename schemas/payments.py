@@ -16,6 +16,7 @@ from uuid import UUID
 import msgspec
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from schemas.card_fields import mask_id
 from schemas.cards import CARD_MASKED, mask_text
 from schemas.currencies import minor_exponent
 from schemas.errors import Reason, Rejection
@@ -151,7 +152,7 @@ def problem(payment: Payment) -> Rejection | None:
     """Why a payment of the right types is refused; None where it is not. Its time is not read."""
     for name in STRUCTURAL:
         text = getattr(payment, name)
-        if text and (masked := mask_text(text))[1]:
+        if text and (masked := (mask_id if name == "transaction_id" else mask_text)(text))[1]:
             detail = f"looks like a card number ({masked[0][:80]}): none may be sent"
             return Rejection(Reason.CARD_NUMBER, detail, name)
         if text and _CONTROL.search(text):
@@ -187,16 +188,21 @@ def _amount_problem(amount: Decimal) -> str:
 
 
 def without_cards(payment: Payment) -> Payment:
-    """The payment with card numbers in its free texts starred, and a flag where there were any."""
+    """The payment with card numbers in its free texts (and flags) starred, and a flag where
+    there were any.
+    """
     changes: dict[str, Any] = {}
+    flags = tuple(mask_text(flag)[0] for flag in payment.flags)
+    if flags != payment.flags:
+        changes["flags"] = flags
     for name in FREE_TEXT:
         text = getattr(payment, name)
         if text and (masked := mask_text(text))[1]:
             changes[name] = masked[0]
     if not changes:
         return payment
-    flags = tuple(dict.fromkeys((*payment.flags, CARD_MASKED)))
-    return msgspec.structs.replace(payment, **changes, flags=flags)
+    changes["flags"] = tuple(dict.fromkeys((*flags, CARD_MASKED)))
+    return msgspec.structs.replace(payment, **changes)
 
 
 def payment_bytes(payment: Payment) -> bytes:

@@ -19,7 +19,7 @@ import numpy as np
 from schemas.errors import Reason, Rejection
 from schemas.topics import MAX_EVENT_BYTES
 from schemas.wire import AnyEvent, WireEvent
-from streams.cards import GUARDED, mask_transactions
+from streams.cards import GUARDED, mask_ids
 from streams.chunk import Chunk
 from streams.core.events import CoreEvent
 
@@ -167,7 +167,7 @@ def _accept(
         i: time for i, time in enumerate(times) if isinstance(time, Rejection)
     }
     _odd_names(events, wrong)
-    mask_transactions(events)
+    mask_ids(events)
     cores = _cores(events, times, wrong)
     if wrong:
         out.dead.extend(_dead(chunk, offsets[i], indexes[i], wrong[i]) for i in wrong)

@@ -15,11 +15,12 @@ import msgspec
 import pyarrow as pa
 
 from schemas import wire
-from schemas.card_fields import mask_event
+from schemas.card_fields import is_card, mask_event
 from schemas.errors import Rejection
 from schemas.units import wh_text, wh_to_mwh
 from schemas.wire import WireEvent
 from streams.arrow import WH, scaled, times
+from streams.cards import mask_notes
 from streams.convert import CORE_FLAGS, milli
 from streams.core.events import (
     CURRENT,
@@ -61,6 +62,7 @@ class PendingRows:
         """Add what was decoded, but for the positions `known`."""
         if not d.events:
             return
+        mask_notes(d.events)
         table, cores = _columns(d, self.topic, self.partition), d.cores
         if known:
             new = [True] * len(homes)
@@ -199,7 +201,8 @@ def _attributes(e: WireEvent, core: CoreEvent | None) -> str:
     elif isinstance(e, wire.SessionEnded):
         found = _ended_attributes(e, cast("Ended", core))
     else:
-        found = {n: v for n in _PLAIN.get(type(e), ()) if (v := getattr(e, n)) is not None}
+        given = ((name, getattr(e, name)) for name in _PLAIN.get(type(e), ()))
+        found = {name: v for name, v in given if v is not None and not is_card(v)}
     return _ENCODE(found).decode() if found else ""
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from schemas.cards import mask_text
 from schemas.errors import LaddstreamError, UserError
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -73,4 +74,5 @@ def main() -> None:
 
 
 def _say(text: str) -> None:
-    Console(stderr=True).print(f"[red]error:[/] {escape(text)}", highlight=False)
+    shown = escape(mask_text(text)[0])  # a message may quote a file
+    Console(stderr=True).print(f"[red]error:[/] {shown}", highlight=False)

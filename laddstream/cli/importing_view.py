@@ -20,6 +20,8 @@ from producers.rows.importer import Clash, Explained, Import
 from producers.rows.sessions import Session
 from producers.rows.tables import Fault
 from schemas import wire
+from schemas.card_fields import mask_event, mask_id
+from schemas.cards import mask_text
 from schemas.errors import UserError
 
 SHOWN = 200
@@ -29,8 +31,8 @@ _SHARED = ("type", "timestamp", "tenant", "station_id", "protocol", "transaction
 
 
 def print_json(value: object) -> None:
-    """One JSON value on standard output."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """One JSON value on standard output, without card numbers."""
+    typer.echo(json.dumps(_hidden(value), indent=2, ensure_ascii=False, default=str))
 
 
 @contextmanager
@@ -57,7 +59,7 @@ def print_counts(title: str, counts: Sequence[tuple[str, int]]) -> None:
     grid.add_column(overflow="fold", max_width=60)
     grid.add_column(justify="right", no_wrap=True)
     for name, count in counts:
-        grid.add_row(Text(f"  {name}"), f"{count:,}")
+        grid.add_row(Text(f"  {_shown(name)}"), f"{count:,}")
     console = Console(highlight=False)
     console.print(Text(title, style="bold"))
     console.print(grid)
@@ -65,7 +67,7 @@ def print_counts(title: str, counts: Sequence[tuple[str, int]]) -> None:
 
 def print_note(text: str, *, aside: bool = False) -> None:
     """One remark, wrapped to the terminal; `aside` keeps it out of standard output."""
-    Console(highlight=False, stderr=aside).print(Text(text, style="dim"))
+    Console(highlight=False, stderr=aside).print(Text(_shown(text), style="dim"))
 
 
 def reasons(counts: Mapping[str, int]) -> list[tuple[str, int]]:
@@ -94,7 +96,7 @@ def print_list(title: str, lines: Sequence[str], total: int, where: str) -> None
     console = Console(stderr=True, highlight=False)
     console.print(Text(title, style="bold"))
     for line in lines[:SHOWN]:
-        console.print(Text(_safe(f"  {line}")))
+        console.print(Text(_shown(f"  {line}")))
     if total > SHOWN:
         console.print(Text(f"  … and {total - SHOWN:,} more: {where}"))
 
@@ -115,9 +117,21 @@ def print_faults(faults: Sequence[Fault], clashes: Sequence[Clash]) -> None:
     print_list(title, shared, len(clashes), "--json lists all")
 
 
-def _safe(text: str) -> str:
-    """Text that any terminal takes, whatever bytes it came from."""
-    return text.encode("utf-8", "backslashreplace").decode()
+def _shown(text: str) -> str:
+    """Text that any terminal takes, whatever bytes it came from, without card numbers."""
+    return mask_text(text.encode("utf-8", "backslashreplace").decode())[0]
+
+
+def _hidden(value: object) -> object:
+    """JSON's values without card numbers, but for the names that the operator gave."""
+    if isinstance(value, str):
+        return _shown(value)
+    if isinstance(value, Mapping):
+        return {
+            _shown(str(name)): each if name in {"tenant", "station_id"} else _hidden(each)
+            for name, each in value.items()
+        }
+    return [_hidden(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def write_rejects(path: Path, faults: Sequence[Fault]) -> None:
@@ -133,8 +147,8 @@ def write_rejects(path: Path, faults: Sequence[Fault]) -> None:
 
 def rejected_json(fault: Fault) -> dict[str, str | int]:
     """One row that could not be read, by the names that --json and --rejects use."""
-    reason = _safe(fault.reason)
-    return {"file": fault.file, "line": fault.line, "column": fault.column, "reason": reason}
+    column, reason = _shown(fault.column), _shown(fault.reason)
+    return {"file": fault.file, "line": fault.line, "column": column, "reason": reason}
 
 
 def row_summary(found: Import) -> dict[str, object]:
@@ -159,7 +173,8 @@ def row_summary(found: Import) -> dict[str, object]:
 
 
 def event_fields(event: wire.WireEvent) -> dict[str, Any]:
-    """An event as it travels."""
+    """An event as it travels: without card numbers."""
+    mask_event(event)
     fields: dict[str, Any] = msgspec.to_builtins(event)
     return fields
 
@@ -169,7 +184,7 @@ def explained_json(row: Explained) -> dict[str, object]:
     return {
         "file": row.place.file,
         "line": row.place.line,
-        "cells": {name: _safe(value) for name, value in row.cells.items()},
+        "cells": {name: _shown(value) for name, value in row.cells.items()},
         "outcome": _outcome(row),
         "events": [event_fields(event) for event in row.events],
     }
@@ -181,7 +196,7 @@ def _outcome(row: Explained) -> str:
         return "session"
     if isinstance(outcome, Fault):
         column = f"{outcome.column}: " if outcome.column else ""
-        return _safe(f"rejected: {column}{outcome.reason}")
+        return _shown(f"rejected: {column}{outcome.reason}")
     return f"left out: {outcome.reason}"
 
 
@@ -193,14 +208,15 @@ def print_explained(row: Explained) -> None:
     cells.add_column(style="dim", overflow="fold", max_width=26)
     cells.add_column(overflow="fold")
     for name, value in row.cells.items():
-        cells.add_row(Text(f"  {name}"), Text(_safe(value)))
+        cells.add_row(Text(f"  {_shown(name)}"), Text(_shown(value)))
     console.print(cells)
     if not isinstance(row.outcome, Session):
         console.print(Text(f"  → {_outcome(row)}\n", style="yellow"))
         return
     outcome = row.outcome
     connector = "" if outcome.connector is None else f" connector {outcome.connector}"
-    console.print(Text(f"  → {outcome.station}{connector}, transaction {outcome.transaction_id}"))
+    transaction = mask_id(outcome.transaction_id)[0]
+    console.print(Text(f"  → {outcome.station}{connector}, transaction {transaction}"))
     for event in row.events:
         print_event(console, event)
     console.print()

@@ -80,6 +80,7 @@ class PaymentRowReader:
             turned = self._mapping.sign == "refund" and kind == PaymentKind.CAPTURED
             kind, amount = PaymentKind.REFUNDED if turned else kind, -amount
         method = (self._text("method", cells) or "").casefold()
+        at, clock = self._moment(cells)
         fields: dict[str, Any] = {
             "method": method if method in _METHODS else PaymentMethod.OTHER.value,
             "session_id": self._session(cells),
@@ -99,9 +100,10 @@ class PaymentRowReader:
             tenant=tenant,
             payment_id=self._required("payment", cells),
             kind=cast("Any", kind.value),
-            timestamp=self._moment(cells),
+            timestamp=at,
             amount=amount,
             currency=currency,
+            flags=clock,
             **{name: value for name, value in fields.items() if value is not None},
         )
 
@@ -166,7 +168,8 @@ class PaymentRowReader:
             number = number.scaleb(-exponent)
         return number
 
-    def _moment(self, cells: object) -> str:
+    def _moment(self, cells: object) -> tuple[str, tuple[str, ...]]:
+        """When it happened, as text in UTC, and the flags of a clock change."""
         bound, cell = self._bound["at"], self._mapping.at
         moment = bound.moment(cells, cell.formats or self._mapping.formats)
         if moment is None:
@@ -175,6 +178,7 @@ class PaymentRowReader:
         try:
             if not cell.zone and (text := self._text("zone_column", cells)):
                 zone = parse_zone(text)
-            return iso_ms(to_utc(moment, zone)[0])
+            epoch_ms, flags = to_utc(moment, zone)
+            return iso_ms(epoch_ms), flags
         except (ValueError, OverflowError) as error:
             raise CellError(bound.label, str(error)) from error

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from laddstream.cli import importing
 from producers.kafka import create_topics
+from schemas.cards import mask_text
 from schemas.errors import MappingError, UnavailableError, UserError
 from schemas.events import EVENT_ADAPTER
 from schemas.topics import DLQ_HEADERS
@@ -278,3 +279,38 @@ def test_a_log_of_which_nothing_can_be_read_answers_no(tmp_path: Path) -> None:
 
     assert laddstream(log, "-f", "ocpp-log", "--dry-run").exit_code == 1
     assert laddstream(log, "-f", "ocpp-log", "--dry-run", "--station", "S").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--dry-run"], ["--dry-run", "--json"], ["--explain"], ["--explain", "--json"]],
+    ids=" ".join,
+)
+def test_no_card_number_of_a_file_is_shown_or_written(tmp_path: Path, arguments: list[str]) -> None:
+    rows, mapping, rejects = (tmp_path / name for name in ("r.csv", "m.toml", "rejects.csv"))
+    mapping.write_text(MAPPING + 'user = "Card"\ntransaction = "Tx"\n')
+    rows.write_text(
+        "CP ID,Start,End,kWh,Card,Tx,4012 8888 8888 1881\n"
+        "A,2020-01-01 10:00,2020-01-01 11:00,7.5,4111111111111111,5555555555554444,x\n"
+        "A,2020-01-01 12:00,371449635398431,1,x,y,x\n"
+        "A,2020-01-01 12:00,2020-01-01 13:00,3530111333300000,x,y,x\n"
+    )
+    more = ["--rejects", rejects] if "--dry-run" in arguments else []
+
+    more: list[str | Path] = ["--rejects", rejects] if "--dry-run" in arguments else []
+
+    told = outcome.output + (rejects.read_text() if more else "")
+    assert "***********8431" in told
+    assert mask_text(told)[1] == 0
+
+
+def test_no_card_number_of_a_log_is_shown(tmp_path: Path) -> None:
+    log = tmp_path / "frames.jsonl"
+    frame = [2, "1", "Pay4111111111111111", {}]
+    line = {"station": "S", "dir": "cp->csms", "received_at": "2026-03-01T12:00:00Z"}
+    log.write_text(json.dumps(line | {"frame": frame}) + '\n"4111111111111111\n')
+
+    for more in ([], ["--json"]):
+        outcome = laddstream(log, "--format", "ocpp-log", "--dry-run", *more)
+        assert "Pay************1111" in outcome.output
+        assert mask_text(outcome.output)[1] == 0

@@ -161,3 +161,16 @@ def test_a_long_number_that_a_program_drew_stays_a_transaction_id() -> None:
 
     assert mask_event(event)
     assert (event.transaction_id, event.reason) == (drawn, "***************0000")
+
+
+@pytest.mark.parametrize("number", ["4111111111111111", "378282246310005", "30569309025904"])
+def test_a_card_number_is_no_transaction_id_nor_reservation(number: str) -> None:
+    event = wire.SessionStarted(
+        tenant="t", station_id="s", protocol="ocpp1.6", timestamp="x", transaction_id=number,
+        reservation_id=int(number), flags=("seen", number),
+    )  # fmt: skip
+
+    assert mask_event(event)
+    assert number not in wire.encode(event).decode()
+    assert event.reservation_id is None
+    assert event.flags[0] == "seen"

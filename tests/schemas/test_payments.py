@@ -101,6 +101,17 @@ def test_a_card_number_in_a_free_text_is_starred_and_flagged() -> None:
     assert without_cards(clean) is clean
 
 
+def test_flags_hide_no_card_number() -> None:
+    clean = without_cards(wired(flags=["seen", "4111111111111111"]))
+
+    assert clean.flags == ("seen", "************1111", "card_masked")
+
+
+@pytest.mark.parametrize("drawn", ["6200000000000000000", "62000000000000000", "4222222222222"])
+def test_a_transaction_is_named_as_events_name_it(drawn: str) -> None:
+    assert problem(wired(station_id="S", transaction_id=drawn)) is None
+
+
 def test_the_key_is_the_session_else_the_payment() -> None:
     session = "5b2f6a0e-7a51-5c1e-9d5e-0d8f5e6c7a10"
 

@@ -60,6 +60,18 @@ def test_minor_units_follow_the_currency_and_times_the_zone(tmp_path: Path) -> N
     ]
 
 
+def test_a_clock_change_is_flagged(tmp_path: Path) -> None:
+    # Stockholm: 02:30 does not exist on 29 March 2026 and comes twice on 25 October
+    found = read(tmp_path, HEAD + (
+        "a,2026-03-29 02:30,100,SEK,OK\nb,2026-10-25 02:30,100,SEK,OK\n"
+        "c,2026-10-25 03:30,100,SEK,OK\n"
+    ))  # fmt: skip
+
+    assert [(p.timestamp[11:16], p.flags) for p, _ in found.payments.values()] == [
+        ("01:30", ("spring_gap",)), ("00:30", ("repeated_hour",)), ("02:30", ()),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("sign", "kinds"),
     [("keep", []), ("drop", ["captured"]), ("refund", ["refunded"])],
