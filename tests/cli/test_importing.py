@@ -295,9 +295,9 @@ def test_no_card_number_of_a_file_is_shown_or_written(tmp_path: Path, arguments:
         "A,2020-01-01 12:00,371449635398431,1,x,y,x\n"
         "A,2020-01-01 12:00,2020-01-01 13:00,3530111333300000,x,y,x\n"
     )
-    more = ["--rejects", rejects] if "--dry-run" in arguments else []
-
     more: list[str | Path] = ["--rejects", rejects] if "--dry-run" in arguments else []
+
+    outcome = laddstream(rows, "--mapping", mapping, *arguments, *more)
 
     told = outcome.output + (rejects.read_text() if more else "")
     assert "***********8431" in told
