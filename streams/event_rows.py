@@ -20,7 +20,7 @@ from schemas.errors import Rejection
 from schemas.units import wh_text, wh_to_mwh
 from schemas.wire import WireEvent
 from streams.arrow import WH, scaled, times
-from streams.cards import mask_notes
+from streams.cards import mask_notes, suspicious
 from streams.convert import CORE_FLAGS, milli
 from streams.core.events import (
     CURRENT,
@@ -62,7 +62,6 @@ class PendingRows:
         """Add what was decoded, but for the positions `known`."""
         if not d.events:
             return
-        mask_notes(d.events)
         table, cores = _columns(d, self.topic, self.partition), d.cores
         if known:
             new = [True] * len(homes)
@@ -89,6 +88,10 @@ def _columns(d: Decoded, topic: str, partition: int) -> pa.Table:
         cast("Sample", c) if k is wire.MeterSampled else None
         for k, c in zip(classes, cores, strict=True)
     ]
+    message_ids, gateways, flags = _notes(events)
+    if suspicious([*message_ids, *set(gateways), *set(flags)]):
+        mask_notes(events)
+        message_ids, gateways, flags = _notes(events)
     columns = {
         "tenant": _text([e.tenant for e in events]),
         "station_id": _text([e.station_id for e in events]),
@@ -120,11 +123,11 @@ def _columns(d: Decoded, topic: str, partition: int) -> pa.Table:
             SOC,
         ),
         "attributes": _text([_attributes(e, c) for e, c in zip(events, cores, strict=True)]),
-        "flags": _text([",".join(e.flags) if e.flags else "" for e in events]),
+        "flags": _text(flags),
         "received_at": times(_received(events)),
-        "message_id": _text([e.message_id or "" for e in events]),
+        "message_id": _text(message_ids),
         "offline": pa.array([e.offline for e in events], pa.bool_()).cast(pa.uint8()),
-        "gateway": _text([e.gateway or "" for e in events]),
+        "gateway": _text(gateways),
         "kafka_topic": pa.repeat(topic, count),
         "kafka_partition": pa.repeat(pa.scalar(partition, pa.int32()), count),
         "kafka_offset": pa.array(d.offsets, pa.int64()),
@@ -145,6 +148,15 @@ _TAGS: dict[type, str] = {
 _WITH_METER = frozenset({wire.SessionStarted, wire.SessionEnded})
 _WITH_STATE = _WITH_METER | {wire.ChargingStateChanged}
 _WITH_TOKEN = _WITH_STATE | {wire.Authorization}
+
+
+def _notes(events: Sequence[WireEvent]) -> tuple[list[str], list[str], list[str]]:
+    """Message ids, gateways and flags: how the events came."""
+    return (
+        [e.message_id or "" for e in events],
+        [e.gateway or "" for e in events],
+        [",".join(e.flags) if e.flags else "" for e in events],
+    )
 
 
 def _text(values: list[str]) -> pa.Array:

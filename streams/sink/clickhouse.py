@@ -31,10 +31,11 @@ from streams.sink.session_sql import SESSION, TERMED, chosen_sql, stored_session
 
 PINNED = {
     "async_insert": 0,
-    "insert_deduplicate": 1,
+    "insert_deduplicate": 0,
     "deduplicate_blocks_in_dependent_materialized_views": 1,
 }
-"""Server defaults drift between versions; the truth path must not."""
+"""Server defaults drift between versions; the truth path must not. Every row lands on its own key,
+so the engine's own insert deduplication is off: it can lose a row (docs/decisions/0007)."""
 
 _INSERT = {**PINNED, "optimize_on_insert": 0}
 """Rows are replaced at merge and by FINAL; doing it in the insert too costs CPU for nothing."""
