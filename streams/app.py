@@ -190,10 +190,12 @@ async def serve(
     *,
     worker: StreamWorker | None = None,
     ready: Callable[[], None] = lambda: None,
+    committed: Callable[[], None] = lambda: None,
     stop_s: float = STOP_S,
 ) -> int:
     """Run one worker until SIGTERM or SIGINT; returns the exit status 0.
 
+    `committed` is called after every commit, and whenever waiting has a known reason.
     A second signal ends the process at once. Unforeseen errors end it with 70, stalls with 71.
     """
     _quiet()
@@ -202,7 +204,12 @@ async def serve(
     _on_signals(stop)
     payments = await check_topics(settings)
     watchdog = Watchdog(settings.worker.watchdog_s)
-    app = build(settings, sink, worker=worker, progress=watchdog.progress, payments=payments)
+
+    def progress() -> None:
+        watchdog.progress()
+        committed()
+
+    app = build(settings, sink, worker=worker, progress=progress, payments=payments)
     watchdog.start()
     beating = asyncio.create_task(_beat(app, watchdog))
     ticking = asyncio.create_task(app.flow.run())

@@ -25,14 +25,15 @@ from streams.core.events import CoreEvent
 
 _DECODE = msgspec.json.Decoder(AnyEvent).decode
 _DECODE_ARRAY = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_FIRST_MS, _LAST_MS = -2_208_988_800_000, 9_904_550_400_000
+FIRST_MS, LAST_MS = -2_208_988_800_000, 9_904_550_400_000
 """1900 to 2283: what a DateTime64(3) column holds."""
 
 _FORM = np.frombuffer(b"0000-00-00T00:00:00.000Z", np.uint8)
 _LENGTH = len(_FORM)
 _IS_DIGIT = ord("0") == _FORM
 _DETAIL_CHARS = 300
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""What no name of an operator or station may hold."""
 
 
 @dataclass(slots=True)
@@ -64,8 +65,10 @@ class Decoded:
     dead: list[DeadValue] = field(default_factory=list)
 
 
-def decode_chunk(chunk: Chunk) -> Decoded:
-    """Decode every value of a chunk."""
+def decode_chunk(chunk: Chunk, given: Sequence[WireEvent | None] | None = None) -> Decoded:
+    """Decode every value of a chunk; `given[i]`, where it is not None, is what was read of the
+    i-th value already.
+    """
     out = Decoded()
     events: list[WireEvent] = []
     offsets: list[int] = []
@@ -73,12 +76,13 @@ def decode_chunk(chunk: Chunk) -> Decoded:
     append = events.append
     plain = 0
     for position, value in enumerate(chunk.values):
+        event = given[position] if given else None
         try:
             if len(value) > MAX_EVENT_BYTES:  # type: ignore[arg-type]  # None is caught below
                 raise ValueError  # noqa: TRY301  # one slow path for all that is unusual
             if not value.isascii():  # type: ignore[union-attr]  # None is caught below
                 value.decode()  # type: ignore[union-attr]  # msgspec does not look at what it skips
-            append(_DECODE(value))  # type: ignore[arg-type]  # None is caught below
+            append(event or _DECODE(value))  # type: ignore[arg-type]  # None is caught below
         except (msgspec.DecodeError, ValueError, TypeError, RecursionError):
             offsets.extend(chunk.offsets[plain:position])
             indexes.extend([-1] * (position - plain))
@@ -181,8 +185,8 @@ def _accept(
 
 def _odd_names(events: list[WireEvent], wrong: dict[int, Rejection]) -> None:
     """Names with control characters would break keys, logs and files."""
-    odd = {n for n in {e.station_id for e in events} if _CONTROL.search(n)}
-    odd |= {n for n in {e.tenant for e in events} if _CONTROL.search(n)}
+    odd = {n for n in {e.station_id for e in events} if CONTROL.search(n)}
+    odd |= {n for n in {e.tenant for e in events} if CONTROL.search(n)}
     if not odd:
         return
     for i, event in enumerate(events):
@@ -297,7 +301,7 @@ def parse_time(text: str) -> int | Rejection:
         return Rejection(Reason.NAIVE_TIMESTAMP, detail, "timestamp")
     seconds = int(moment.replace(microsecond=0).timestamp())
     value = seconds * 1000 + moment.microsecond // 1000
-    if not _FIRST_MS <= value < _LAST_MS:
+    if not FIRST_MS <= value < LAST_MS:
         detail = f"{text[:40]!r} is outside 1900 to 2283"
         return Rejection(Reason.INVALID_FIELD, detail, "timestamp")
     return value

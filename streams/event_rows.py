@@ -57,6 +57,8 @@ class PendingRows:
     tables: list[pa.Table] = field(default_factory=list)
     cores: list[CoreEvent | None] = field(default_factory=list)
     homes: list[Any] = field(default_factory=list)
+    hot: list[pa.Table] = field(default_factory=list)
+    """Rows of the fast lane, whose sessions are known already."""
 
     def take(self, d: Decoded, homes: list[Any], known: Sequence[int] = ()) -> None:
         """Add what was decoded, but for the positions `known`."""
@@ -75,8 +77,11 @@ class PendingRows:
 
     def table(self, session_ids: list[bytes]) -> pa.Table:
         """All rows with their sessions (16 bytes each)."""
+        if not self.tables:
+            return pa.concat_tables(self.hot)
         ids = pa.array(session_ids, pa.binary(16))
-        return pa.concat_tables(self.tables).append_column("session_id", ids)
+        general = pa.concat_tables(self.tables).append_column("session_id", ids)
+        return pa.concat_tables([general, *self.hot])
 
 
 def _columns(d: Decoded, topic: str, partition: int) -> pa.Table:

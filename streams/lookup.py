@@ -13,6 +13,7 @@ from streams.core.groups import PROTOCOL, GroupBook
 from streams.core.identity import NIL
 from streams.core.station_groups import StationGroups
 from streams.event_rows import core_event
+from streams.fast_lane import FastLane
 from streams.session_rows import settled
 from streams.sink.port import Sink, StoredSession, StoredStation
 
@@ -20,10 +21,11 @@ from streams.sink.port import Sink, StoredSession, StoredStation
 class Lookup:
     """Joins stored knowledge to a book."""
 
-    def __init__(self, book: Book, groups: GroupBook, sink: Sink) -> None:
+    def __init__(self, book: Book, groups: GroupBook, sink: Sink, fast: FastLane) -> None:
         self._book = book
         self._groups = groups
         self._sink = sink
+        self._fast = fast
 
     def resolve(self) -> None:
         """Learn what is stored of new stations, and of the 1.6 ids they want."""
@@ -77,10 +79,10 @@ class Lookup:
         session = self._book.direct.get(key)
         if session is None:
             session = Session(station, row.session_id, row.protocol)
-            session.transaction_ids.update(row.transaction_ids)
+            session.answers_to(*row.transaction_ids)
             session.start_ts, session.connector = row.started_ms, connector
             self._book.direct[key] = session
-            connector.open[row.session_id] = session
+            connector.open[session.session_bytes] = session
         _adopt(session, row)
         if connector.last_start > row.started_ms and session.end_ts is None:
             self._book.touch(session)
@@ -104,7 +106,7 @@ class Lookup:
         for row in rows:
             station = self._book.stations[row.owner]
             session = Session(station, row.session_id, PROTOCOL)
-            session.transaction_ids.update(row.transaction_ids)
+            session.answers_to(*row.transaction_ids)
             _adopt(session, row)
             self._groups.merge(station, session, events.get(row.session_id, ()))
             groups_now = station.groups
@@ -128,7 +130,7 @@ class Lookup:
             session = unknown[row.session_id]
             _adopt(session, row)
             loaded = [event for _, event in events.get(row.session_id, ())]
-            self._book.merge_direct(session, loaded)
+            self._book.merge_direct(session, self._fast.load(session, loaded))
         for session in unknown.values():
             session.must_load = False
 
@@ -151,7 +153,9 @@ class Lookup:
     def touch(self, row: StoredSession) -> bool:
         """Have the book write a session again; False where it does not hold it whole."""
         session = self.known(row)
-        if session is None or session.packed or session.must_load or not session.events:
+        if session is None or session.packed or session.must_load:
+            return False
+        if not session.events and session.slot < 0:
             return False
         self._book.touch(session)
         return True
@@ -173,7 +177,7 @@ def apart(sink: Sink, rows: list[StoredSession]) -> list[Session]:
     out = []
     for row in rows:
         session = Session(Station(row.owner, -1), row.session_id, row.protocol)
-        session.transaction_ids.update(row.transaction_ids)
+        session.answers_to(*row.transaction_ids)
         session.events = {event for _, event in events.get(row.session_id, ())}
         session.start_ts = max((e.ts for e in session.events if e.kind == STARTED), default=None)
         session.connector = Connector()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from streams.catalogue import Catalogue, StationInfo
 from streams.core import facts as status
 from streams.core.book import Bill, Session
 from streams.core.derive import derive
+from streams.core.events import Sample
 from streams.core.facts import Facts
 from streams.core.pricing.accrual import accrue
 from streams.core.pricing.adjust import discounted, freed
@@ -105,13 +106,18 @@ def settled(bill: Bill) -> Bill | None:
     return bill if billable else None
 
 
-def derive_session(session: Session, catalogue: Catalogue) -> Derived | None:
+def derive_session(
+    session: Session, catalogue: Catalogue, samples: Collection[Sample] = ()
+) -> Derived | None:
     """The rows of one session; None where the store already holds this knowledge.
+
+    `samples`: those that its set does not hold, but `streams.fast_lane`.
 
     version = catalogue revision << 40 | moves << 28 | 2 × distinct events + superseded, where
     moves count how often events left the session: their number alone would let it fall.
     """
-    count = len(session.events)
+    events = session.events.union(samples) if samples else session.events
+    count = len(events)
     moves = (session.version % (1 << VERSION_BITS) >> COUNT_BITS) + session.forced
     knowledge = (moves << COUNT_BITS) + 2 * count + session.superseded
     version = (catalogue.revision << VERSION_BITS) | knowledge
@@ -121,8 +127,8 @@ def derive_session(session: Session, catalogue: Catalogue) -> Derived | None:
         return None if session.version == 0 else _tombstone(session, version)
     owner = session.station.key
     begun = session.start_ts
-    info = catalogue.station(owner, min(e.ts for e in session.events) if begun is None else begun)
-    facts = derive(session.events, superseded=session.superseded, rated_power_w=info.rated_power_w)
+    info = catalogue.station(owner, min(e.ts for e in events) if begun is None else begun)
+    facts = derive(events, superseded=session.superseded, rated_power_w=info.rated_power_w)
     out = Derived(session, version, facts, info, event_count=count)
     out.replaced, out.before = session.version, session.bill
     out.slices = slice_session(facts)

@@ -9,23 +9,28 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import pyarrow as pa
 
 from streams.catalogue import Catalogue
 from streams.charge_words import ChargeWords
 from streams.chunk import Chunk, TopicPartition
-from streams.core.book import Book, Session
+from streams.core.book import Bill, Book, Session
 from streams.core.events import STARTED, Started
 from streams.core.facts import CLOSED
 from streams.core.groups import GroupBook
 from streams.core.identity import NIL
 from streams.core.station_groups import Group
-from streams.decode import DeadValue, Decoded, decode_chunk
+from streams.decode import DeadValue, Decoded
 from streams.event_rows import PendingRows
 from streams.expiry import expirations
+from streams.fast_lane import FastLane
+from streams.hot import HotDecoder
+from streams.lasting import LastingContracts
 from streams.lookup import Lookup
+from streams.many_rows import tables as many_tables
+from streams.many_sessions import derive_due
 from streams.operation_rows import WorkerStatus, dead_letters_table, dlq_headers, masked_letter
 from streams.payments.rows import PaymentReader
 from streams.ports import Batch, Outgoing
@@ -53,9 +58,18 @@ PACKED_IN_MEMORY = 100_000
 _TYPE_OF_KIND = ("meter_sampled", "session_started", "session_ended", "charging_state_changed")
 
 
+class _Written(NamedTuple):
+    """What a session's row in the batch says, to be remembered when the batch is in the store."""
+
+    session: Session
+    version: int
+    bill: Bill | None
+    closed: bool
+
+
 @dataclass(slots=True)
 class _Notes:
-    derived: list[Derived] = field(default_factory=list)
+    written: list[_Written] = field(default_factory=list)
     moves: list[Reassignment] = field(default_factory=list)
 
 
@@ -73,10 +87,13 @@ class Worker:
         self._worker_id = worker_id
         self._book = Book()
         self._groups = GroupBook(self._book)
-        self._lookup = Lookup(self._book, self._groups, sink)
+        self._fast = FastLane(self._book)
+        self._decoder = HotDecoder()
+        self._lookup = Lookup(self._book, self._groups, sink, self._fast)
         self._repricer = Repricer(self._lookup, sink)
         self._catalogue = Catalogue()
         self._words = ChargeWords()
+        self._terms = LastingContracts(self._catalogue)
         self._pending: dict[TopicPartition, PendingRows] = {}
         self._payments = PaymentReader()
         self._dead: list[tuple[TopicPartition, DeadValue]] = []
@@ -112,12 +129,17 @@ class Worker:
         self._pending_count += len(chunk)
 
     def _accept(self, chunk: Chunk, now_ms: int) -> None:
-        decoded = decode_chunk(chunk)
+        hot, decoded = self._decoder.decode(chunk)
+        count = len(decoded.events)
         self._dead.extend((chunk.tp, dead) for dead in decoded.dead)
-        self._events += len(decoded.events)
         self._dead_total += len(decoded.dead)
-        self._pending_count += len(decoded.events) + len(decoded.dead)
         self._stitch(chunk.tp, decoded, now_ms)
+        if hot is not None:
+            count += len(hot.keys)
+            table = self._fast.take(hot, chunk.tp.partition, now_ms)
+            self._rows_of(chunk.tp).hot.append(table)
+        self._events += count
+        self._pending_count += count + len(decoded.dead)
 
     def _stitch(self, tp: TopicPartition, d: Decoded, now_ms: int) -> None:
         """Give every event to the book; starts of 1.6 first, so that its groups stay simple.
@@ -148,10 +170,13 @@ class Worker:
             homes.append(home)
         if later:
             known = self._stitch16(d, later, homes, partition, now_ms)
+        self._rows_of(tp).take(d, homes, known)
+
+    def _rows_of(self, tp: TopicPartition) -> PendingRows:
         rows = self._pending.get(tp)
         if rows is None:
-            rows = self._pending[tp] = PendingRows(tp.topic, partition)
-        rows.take(d, homes, known)
+            rows = self._pending[tp] = PendingRows(tp.topic, tp.partition)
+        return rows
 
     def _stitch16(
         self,
@@ -237,12 +262,15 @@ class Worker:
 
     def done(self, batch: Batch, now_ms: int) -> None:
         """The batch is in the store: remember versions, pack what is closed."""
-        for row in _notes(batch).derived:
-            session = row.session
-            session.version, session.written_ms, session.bill = row.version, now_ms, row.bill
-            session.closed = row.facts.status in CLOSED
-            if session.closed and session.station.partition >= 0:
+        for session, version, bill, closed in _notes(batch).written:
+            session.version, session.written_ms, session.bill = version, now_ms, bill
+            session.closed = closed
+            if closed and session.station.partition >= 0:
                 self._closed.append((now_ms, session))
+        self._let_go(now_ms)
+
+    def _let_go(self, now_ms: int) -> None:
+        """Pack what is closed, forget what has been so for long."""
         keep_ms = int(self._settings.closed_keep_s * 1000)
         while self._closed:
             written, session = self._closed[0]
@@ -251,16 +279,22 @@ class Worker:
             self._closed.popleft()
             book = self._groups if session.protocol == "ocpp1.6" else self._book
             if not session.dirty_since and not session.packed and not session.must_load:
-                book.pack(session)
+                if session.slot < 0:  # samples in the lane are small enough as they are
+                    book.pack(session)
                 self._packed.append(session)
-        while len(self._packed) > PACKED_IN_MEMORY:
+        for _ in range(len(self._packed) - PACKED_IN_MEMORY):
             session = self._packed.popleft()
-            if session.packed:
+            if session.dirty_since or session.must_load:
+                self._packed.append(session)
+            elif session.packed or session.slot >= 0:
                 (self._groups if session.protocol == "ocpp1.6" else self._book).evict(session)
+                self._fast.release([session])
 
     def _event_rows(self, batch: Batch) -> None:
         tables = [
-            rows.table(self._session_bytes(rows)) for rows in self._pending.values() if rows.tables
+            rows.table(self._session_bytes(rows))
+            for rows in self._pending.values()
+            if rows.tables or rows.hot
         ]
         if tables:
             batch.tables.append(("events", pa.concat_tables(tables)))
@@ -302,16 +336,23 @@ class Worker:
             or not s.version
             or now_ms - s.written_ms >= live_ms
         ]
-        derived: list[Derived] = []
         for session in due:
             book.dirty.pop(session, None)
             session.dirty_since = 0
             session.urgent = False
-            row = derive_session(session, self._catalogue)
+        written = _notes(batch).written = []
+        many = derive_due(self._fast.lane, due, self._catalogue, self._terms)
+        derived: list[Derived] = []
+        for session in many.rest:
+            row = derive_session(session, self._catalogue, self._fast.samples(session))
             session.forced = False
             if row is not None:
                 derived.append(row)
-        _notes(batch).derived = derived
+                closed = row.facts.status in CLOSED
+                written.append(_Written(session, row.version, row.bill, closed))
+        if many.rows is not None:
+            batch.tables.extend(many_tables(many.rows, self._words))
+            written.extend(_Written(*each) for each in many.written())
         if derived:
             batch.tables.extend(session_tables(derived, self._words, self._catalogue))
 
@@ -322,6 +363,7 @@ class Worker:
         self._catalogue_ms = now_ms
         if found is not self._catalogue:
             self._catalogue, self._words = found, ChargeWords()
+            self._terms = LastingContracts(found)
 
     @property
     def _first(self) -> bool:
@@ -356,7 +398,7 @@ class Worker:
             now_ms,
             self._started_ms,
             self._events,
-            self._book.duplicates,
+            self._book.duplicates + self._fast.lane.duplicates,
             self._dead_total,
             self._book.open_sessions(),
             len(self._book.dirty),
@@ -378,6 +420,8 @@ class Worker:
         self._dead = [(tp, dead) for tp, dead in self._dead if tp not in lost]
         if not self._first:
             self._repricer.stop()
+        gone = [s for s in self._book.direct.values() if s.station.partition in numbers]
+        self._fast.release(gone)
         self._book.forget(numbers.__contains__)
         self._groups.forget(numbers.__contains__)
         self._closed = deque((t, s) for t, s in self._closed if s.station.partition not in numbers)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from streams.core.events import ENDED, EXPIRED, STARTED, CoreEvent
-from streams.core.identity import transaction_session_id
+from streams.core.identity import transaction_session_bytes
 
 if TYPE_CHECKING:
     from streams.core.station_groups import StationGroups
@@ -30,7 +30,7 @@ class Connector:
 
     def __init__(self) -> None:
         self.last_start = -1
-        self.open: dict[UUID, Session] = {}
+        self.open: dict[bytes, Session] = {}
 
 
 class Station:
@@ -66,6 +66,7 @@ class Session:
     """One session in memory and what is known of its stored row."""
 
     __slots__ = (
+        "_id",
         "bill",
         "closed",
         "connector",
@@ -78,9 +79,9 @@ class Session:
         "protocol",
         "seen",
         "session_bytes",
-        "session_id",
         "slice_first",
         "slice_last",
+        "slot",
         "start_ts",
         "station",
         "transaction_ids",
@@ -89,12 +90,12 @@ class Session:
         "written_ms",
     )
 
-    def __init__(self, station: Station, session_id: UUID, protocol: str) -> None:
+    def __init__(self, station: Station, session_id: UUID | bytes, protocol: str) -> None:
         self.station = station
-        self.session_id = session_id
-        self.session_bytes = session_id.bytes
+        self._id = session_id if isinstance(session_id, UUID) else None
+        self.session_bytes = session_id.bytes if isinstance(session_id, UUID) else session_id
         self.protocol = protocol
-        self.transaction_ids: set[str] = set()
+        self.transaction_ids: tuple[str, ...] = ()
         self.events: set[CoreEvent] = set()
         self.seen: frozenset[int] = frozenset()
         self.packed = False
@@ -111,6 +112,21 @@ class Session:
         self.bill: Bill | None = None
         self.slice_first: int | None = None
         self.slice_last: int | None = None
+        self.slot = -1
+        """Where its plain samples lie in `streams.core.lane.SampleLane`; -1: nowhere."""
+
+    @property
+    def session_id(self) -> UUID:
+        """The id; made when first asked for, since open sessions are many."""
+        if self._id is None:
+            self._id = UUID(bytes=self.session_bytes)
+        return self._id
+
+    def answers_to(self, *transaction_ids: str) -> None:
+        """Remember transaction ids that mean this session."""
+        for transaction_id in transaction_ids:
+            if transaction_id not in self.transaction_ids:
+                self.transaction_ids = (*self.transaction_ids, transaction_id)
 
     @property
     def superseded(self) -> bool:
@@ -151,7 +167,7 @@ class Book:
         key = (tenant, station_id, transaction_id)
         session = self.direct.get(key)
         if session is None:
-            session = self.direct[key] = self._new_direct(key, protocol, partition)
+            session = self._new_direct(key, protocol, partition)
         if session.packed:
             if hash(event) in session.seen:
                 self.duplicates += 1
@@ -170,10 +186,18 @@ class Book:
             self.dirty[session] = None
         return session
 
+    def open_direct(self, key: tuple[str, str, str], protocol: str, partition: int) -> Session:
+        """The session of (tenant, station, transaction id), made on first sight."""
+        found = self.direct.get(key)
+        if found is None:
+            found = self._new_direct(key, protocol, partition)
+        return found
+
     def _new_direct(self, key: tuple[str, str, str], protocol: str, partition: int) -> Session:
         station = self.station(key[:2], partition)
-        session = Session(station, transaction_session_id(*key), protocol)
-        session.transaction_ids.add(key[2])
+        session = Session(station, transaction_session_bytes(*key), protocol)
+        session.transaction_ids = (key[2],)
+        self.direct[(*station.key, key[2])] = session  # with the station's own strings
         return session
 
     def merge_direct(self, session: Session, stored: Iterable[CoreEvent]) -> None:
@@ -233,9 +257,9 @@ class Book:
         if connector is None or start is None:
             return
         if session.end_ts is not None:
-            connector.open.pop(session.session_id, None)
+            connector.open.pop(session.session_bytes, None)
         else:
-            connector.open[session.session_id] = session
+            connector.open[session.session_bytes] = session
         self.saw_start(connector, start)
 
     def saw_start(self, connector: Connector, start: int) -> None:
@@ -246,7 +270,7 @@ class Book:
         for other in list(connector.open.values()):
             if other.start_ts is not None and other.start_ts < start:
                 self.touch(other)
-                del connector.open[other.session_id]
+                del connector.open[other.session_bytes]
 
     def touch(self, session: Session, now_ms: int = 1) -> None:
         """Mark a session for the next flush although no event of its own came."""

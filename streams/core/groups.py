@@ -114,7 +114,7 @@ class GroupBook:
                 self.unpack(other)
         self._remember_homes(group)
         groups.started[session_id] = event
-        session.transaction_ids.add(transaction_id)
+        session.answers_to(transaction_id)
         group.starts[session_id] = session
         session.events.add(event)
         self._book.notice(session, event)
@@ -212,7 +212,7 @@ class GroupBook:
         if mine is not session:
             mine.version = max(mine.version, session.version)
             mine.slice_first, mine.slice_last = session.slice_first, session.slice_last
-            mine.transaction_ids |= session.transaction_ids
+            mine.answers_to(*session.transaction_ids)
             mine.closed = session.closed
         mine.packed = mine.must_load = False
         for transaction_id, event in tagged:
@@ -220,7 +220,7 @@ class GroupBook:
             mine.events.add(event)
             if isinstance(event, Started):
                 groups.started[mine.session_id] = event
-                mine.transaction_ids.add(transaction_id)
+                mine.answers_to(transaction_id)
                 group.starts[mine.session_id] = mine
                 self._book.notice(mine, event)
                 continue
@@ -338,7 +338,7 @@ class GroupBook:
         """The provisional session of events whose start is not known."""
         session_id = transaction_session_id(*groups.station.key, transaction_id)
         if session_id not in groups.sessions:
-            self._new_session(groups, session_id).transaction_ids.add(transaction_id)
+            self._new_session(groups, session_id).answers_to(transaction_id)
         return session_id
 
     def _replace(self, session: Session, events: set[CoreEvent], now_ms: int) -> None:

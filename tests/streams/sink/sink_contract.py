@@ -450,7 +450,7 @@ def insert_session(
 ) -> None:
     """Derive and store the row of one session."""
     session = Session(Station(owner, 0), sid, protocol)
-    session.transaction_ids.add(transaction)
+    session.answers_to(transaction)
     session.events = set(cores)
     derived = derive_session(session, catalogue())
     assert derived is not None

@@ -1,0 +1,64 @@
+"""Many ordinary sessions derived and sliced in one pass over columns.
+
+    Sessions -> frame (order, bounds) -> curves (energy) -> timelines (what the vehicle did)
+                                                  `-> verdicts            `-> slices
+
+The twin of `streams.core.derive.derive` with `streams.core.slices.slice_session`: where `ok`,
+every value equals theirs. A session in which anything must be mended (clocks that jump,
+registers that fall, readings outside start and stop, placeholders, no end but a successor,
+no register but power) is not `ok` and needs them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streams.core.columns import ABSENT, UNKNOWN, Ints, Many, Sessions
+from streams.core.many_curve import curves_of
+from streams.core.many_order import Frame, frame_of
+from streams.core.many_slices import slices_of, timelines_of
+from streams.core.many_verdict import verdicts_of
+
+
+def derive_many(sessions: Sessions) -> Many:
+    """What is known of each session, with its slices; see `Many.ok`."""
+    frame = frame_of(sessions)
+    curves = curves_of(sessions, frame)
+    lines = timelines_of(sessions, frame, curves)
+    verdicts = verdicts_of(sessions, frame, curves)
+    ok = frame.ok & curves.ok
+    slices, charging_ms, idle_ms = slices_of(sessions, frame, curves, lines, ok)
+    return Many(
+        ok=ok,
+        status=verdicts.status,
+        quarantine=verdicts.quarantine,
+        grade=verdicts.grade,
+        flags=verdicts.flags,
+        until_ms=frame.until_ms,
+        closed=sessions.ended,
+        first_event_ms=frame.first_ms,
+        last_event_ms=frame.last_ms,
+        energy_mwh=curves.energy_mwh,
+        meter_start_mwh=curves.start_mwh,
+        meter_stop_mwh=curves.stop_mwh,
+        max_power_mw=_max_power(sessions, frame),
+        charging_ms=charging_ms,
+        idle_ms=idle_ms,
+        suspended_evse_ms=frame.duration_ms - charging_ms - idle_ms,
+        duration_ms=frame.duration_ms,
+        slice_counts=slices.counts,
+        slice_start_ms=slices.start_ms,
+        slice_energy_mwh=slices.energy_mwh,
+        slice_occupied_ms=slices.occupied_ms,
+        slice_charging_ms=slices.charging_ms,
+        slice_idle_ms=slices.idle_ms,
+    )
+
+
+def _max_power(sessions: Sessions, frame: Frame) -> Ints:
+    """Highest measured power in mW, ABSENT where none was measured."""
+    highest = np.full(len(sessions.counts), UNKNOWN, np.int64)
+    sampled = sessions.counts > 0
+    if sampled.any():
+        highest[sampled] = np.maximum.reduceat(sessions.samples.power_mw, frame.firsts[sampled])
+    return np.where(highest == UNKNOWN, ABSENT, highest)

@@ -1,0 +1,268 @@
+"""Rows of the table `events` from plain meter samples, a column at a time.
+
+What `streams.event_rows` builds value by value, for samples that have no rare fields: same
+names, types and values. A column that is the same all along costs nothing here.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from schemas.units import wh_to_mwh
+from schemas.wire import Number
+from streams.arrow import TIME, WH
+from streams.core.columns import ABSENT, Bits, Ints, Small
+from streams.decode import FIRST_MS, LAST_MS, parse_times
+from streams.event_rows import SOC
+
+_EXACT = 10**15
+"""Decimals of 15 digits are told apart by doubles: below it, equal doubles are equal decimals."""
+
+_ENCODE = msgspec.json.Encoder().encode
+_SCHEMA = pa.schema({
+    "tenant": pa.string(),
+    "station_id": pa.string(),
+    "timestamp": TIME,
+    "type": pa.string(),
+    "protocol": pa.string(),
+    "evse_id": pa.int32(),
+    "connector_id": pa.int32(),
+    "transaction_id": pa.string(),
+    "seq_no": pa.int32(),
+    "context": pa.string(),
+    "charging_state": pa.string(),
+    "id_token": pa.string(),
+    "meter_wh": WH,
+    "import_wh": WH,
+    "export_wh": WH,
+    "power_w": WH,
+    "soc_percent": SOC,
+    "attributes": pa.string(),
+    "flags": pa.string(),
+    "received_at": TIME,
+    "message_id": pa.string(),
+    "offline": pa.uint8(),
+    "gateway": pa.string(),
+    "kafka_topic": pa.string(),
+    "kafka_partition": pa.int32(),
+    "kafka_offset": pa.int64(),
+    "kafka_index": pa.int32(),
+})  # fmt: skip
+
+
+@dataclass(slots=True)
+class HotColumns:
+    """Fields of n samples as they were decoded (None: not given), and what was made of them."""
+
+    tenant: Sequence[str]
+    station_id: Sequence[str]
+    protocol: Sequence[str]
+    transaction_id: Sequence[str]
+    context: Sequence[str]
+    received_at: Sequence[str | None]
+    message_id: Sequence[str | None]
+    gateway: Sequence[str | None]
+    offline: Sequence[bool]
+    current_a: Sequence[Number | None]
+    ts: Ints
+    evse: Small
+    """-1: unknown; so are the next two."""
+    connector: Small
+    seq: Small
+    import_mwh: Ints
+    """ABSENT: none; so are the next three."""
+    power_mw: Ints
+    current_ma: Ints
+    soc_milli: Ints
+
+
+def hot_table(c: HotColumns, topic: str, partition: int, offsets: Ints) -> pa.Table:
+    """The columns of `events` but for the session."""
+    n = len(c.ts)
+    blank, no_register = pa.repeat("", n), pa.nulls(n, WH)
+    arrays = [
+        text(c.tenant),
+        text(c.station_id),
+        pa.Array.from_buffers(TIME, n, [None, pa.py_buffer(c.ts)]),
+        pa.repeat("meter_sampled", n),
+        text(c.protocol),
+        _index(c.evse),
+        _index(c.connector),
+        text(c.transaction_id),
+        _index(c.seq),
+        text(c.context),
+        blank,
+        blank,
+        no_register,
+        decimals(c.import_mwh, WH),
+        no_register,
+        decimals(c.power_mw, WH),
+        decimals(c.soc_milli, SOC),
+        _attributes(c.current_a),
+        blank,
+        _received(c.received_at),
+        text(c.message_id),
+        pa.array(np.fromiter(c.offline, np.uint8, n)),
+        text(c.gateway),
+        pa.repeat(topic, n),
+        pa.repeat(pa.scalar(partition, pa.int32()), n),
+        pa.array(offsets),
+        pa.repeat(pa.scalar(-1, pa.int32()), n),
+    ]
+    return pa.Table.from_arrays(arrays, schema=_SCHEMA)
+
+
+def same(values: Sequence[object]) -> bool:
+    """Whether all of at least one value are equal."""
+    first = values[0]
+    return values[-1] == first and values.count(first) == len(values)
+
+
+def text(values: Sequence[str | None]) -> pa.Array:
+    """A column of text; None becomes the empty text."""
+    if same(values):
+        return pa.repeat(values[0] or "", len(values))
+    found = pa.array(values, pa.string())
+    return found.fill_null("") if found.null_count else found
+
+
+def decimals(values: Ints, kind: pa.Decimal128Type) -> pa.Array:
+    """Integers that count 10^-scale units as a decimal column; ABSENT becomes null."""
+    known = values != ABSENT
+    if not known.any():
+        return pa.nulls(len(values), kind)
+    words = np.empty((len(values), 2), np.int64)
+    words[:, 0] = values
+    np.right_shift(values, 63, out=words[:, 1])
+    valid = None if known.all() else pa.py_buffer(np.packbits(known, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(words)])
+
+
+def integers(values: Sequence[int | None]) -> Small:
+    """Integers of 0 to 2^31 - 1; -1 where there is none."""
+    try:
+        return np.frombuffer(array("i", cast("Sequence[int]", values)), np.int32)
+    except TypeError:
+        return np.array([-1 if v is None else v for v in values], np.int32)
+
+
+def utc_ms(texts: Sequence[str]) -> tuple[Ints, Bits | None]:
+    """Epoch ms of time stamps, and which are good (None: all); the others' are 0."""
+    found = _instants(texts)
+    if found is not None:
+        return found.to_numpy(), None
+    parsed = parse_times(texts)
+    good = np.array([type(t) is int for t in parsed], np.bool_)
+    return np.array([t if type(t) is int else 0 for t in parsed], np.int64), good
+
+
+def _instants(texts: Sequence[str | None]) -> pa.Array | None:
+    """Epoch ms; None where Arrow cannot read one, or where one is beyond what is accepted."""
+    written = pa.array(texts, pa.string())
+    for unit, per_ms in (("ms", 1), ("us", 1000)):
+        try:
+            found = written.cast(pa.timestamp(unit, "UTC")).cast(pa.int64())
+        except pa.ArrowInvalid:
+            continue  # more digits than the unit has, or no time at all
+        values = (found.fill_null(0) if found.null_count else found).to_numpy()
+        if per_ms > 1:
+            values = values // per_ms
+            found = pa.array(values, mask=written.is_null().to_numpy(zero_copy_only=False))
+        return found if values.min() >= FIRST_MS and values.max() < LAST_MS else None
+    return None
+
+
+def _received(texts: Sequence[str | None]) -> pa.Array:
+    """Arrival times; one that cannot be read is lost, not the sample."""
+    if texts[0] is None and same(texts):
+        return pa.nulls(len(texts), TIME)
+    found = _instants(texts)
+    if found is None:
+        given = iter(parse_times([t for t in texts if t is not None]))
+        known = [None if t is None else next(given) for t in texts]
+        found = pa.array([t if type(t) is int else None for t in known], pa.int64())
+    return found.cast(TIME)
+
+
+def thousandths(values: Sequence[Number | None], most: int) -> tuple[Ints, Bits | None]:
+    """Numbers in thousandths, exact as `wh_to_mwh` makes them, ABSENT where there is none;
+    and which are good (None: all): numbers, and not beyond `most` thousandths.
+    """
+    if values[0] is None and same(values):
+        return np.full(len(values), ABSENT, np.int64), None
+    try:
+        whole = np.frombuffer(array("q", cast("Sequence[int]", values)), np.int64)
+    except (TypeError, OverflowError):
+        return _mixed(values, most)
+    bound = most // 1000
+    if -bound <= whole.min() and whole.max() <= bound:
+        return whole * 1000, None
+    good = (whole >= -bound) & (whole <= bound)
+    return np.where(good, whole, 0) * 1000, good
+
+
+def _mixed(values: Sequence[Number | None], most: int) -> tuple[Ints, Bits | None]:
+    """`thousandths` of integers, text, floats and gaps."""
+    given = [v for v in values if v is not None]
+    if len(given) < len(values):
+        there = np.array([v is not None for v in values], np.bool_)
+        out, good = np.full(len(values), ABSENT, np.int64), np.ones(len(values), np.bool_)
+        numbers, fine = thousandths(given, most)
+        out[there] = numbers
+        if fine is not None:
+            good[there] = fine
+        return out, good
+    try:
+        near = np.array([_near(v) for v in given], np.float64)
+    except (ValueError, OverflowError):
+        near = np.full(len(given), np.nan)
+    with np.errstate(over="ignore"):
+        milli = np.rint(near * 1000)
+    sure = (milli / 1000 == near) & (np.abs(milli) < min(_EXACT, most))
+    out = np.where(sure, milli, 0).astype(np.int64)
+    good = np.ones(len(given), np.bool_)
+    for i in np.flatnonzero(~sure).tolist():
+        try:
+            out[i] = wh_to_mwh(given[i])
+        except ValueError:
+            out[i], good[i] = 0, False
+    good &= np.abs(out) <= most
+    return out, good
+
+
+def _near(value: Number) -> float:
+    """The double next to a number; none where the text might have more than 15 digits."""
+    if type(value) is str and (len(value) > 16 or "e" in value or "E" in value):
+        return np.nan
+    return float(value)
+
+
+def _attributes(currents: Sequence[Number | None]) -> pa.Array:
+    """JSON of what few samples carry: here their current alone."""
+    if currents[0] is None and same(currents):
+        return pa.repeat("", len(currents))
+    return pa.array(
+        [
+            ""
+            if a is None
+            else _ENCODE({"current_a": a}).decode()
+            if type(a) is str
+            else f'{{"current_a":"{a}"}}'
+            for a in currents
+        ],
+        pa.string(),
+    )
+
+
+def _index(values: Small) -> pa.Array:
+    """A column of which -1 says that there is none."""
+    if values.min() >= 0:
+        return pa.array(values)
+    return pa.array(values, mask=values < 0)

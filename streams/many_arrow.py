@@ -1,0 +1,136 @@
+"""Arrow columns from numpy columns: `streams.arrow` without a Python object per value.
+
+Texts of dictionary columns stand in the order of first appearance, as `streams.arrow.words`
+leaves them, so that tables made either way are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from streams.arrow import STRINGS, TIME, words
+from streams.core.columns import Bits, Ints
+
+_ID = pa.binary(16)
+_T = TypeVar("_T")
+
+
+def decimals(values: Ints, kind: pa.Decimal128Type, absent: Bits | None = None) -> pa.Array:
+    """Integers that count 10^-scale units as a decimal column; null where `absent`."""
+    both = np.empty((len(values), 2), np.int64)
+    both[:, 0] = values
+    np.right_shift(values, 63, out=both[:, 1])
+    valid = None
+    if absent is not None and absent.any():
+        valid = pa.py_buffer(np.packbits(~absent, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(both)])
+
+
+def instants(values: Ints, absent: Bits | None = None) -> pa.Array:
+    """Epoch milliseconds as UTC time stamps."""
+    return pa.array(values, pa.int64(), mask=absent).cast(TIME)
+
+
+def whole(values: Ints, kind: pa.DataType, absent: Bits | None = None) -> pa.Array:
+    """Integers of another width, such as uint32; what is null need not fit."""
+    return pa.array(values, pa.int64(), mask=absent).cast(kind)
+
+
+def bits(values: Bits) -> pa.Array:
+    """True and False as 1 and 0."""
+    return pa.array(values.view(np.uint8), pa.uint8())
+
+
+def ids(rows: Ints) -> pa.Array:
+    """(n, 2) int64, the bytes of n UUIDs, as a column."""
+    data = pa.py_buffer(np.ascontiguousarray(rows))
+    return pa.FixedSizeBinaryArray.from_buffers(_ID, len(rows), [None, data])
+
+
+def texts(values: Sequence[str]) -> pa.Array:
+    """Plain strings."""
+    return pa.array(values, pa.string())
+
+
+class Coded:
+    """Equal keys as small codes 0, 1, 2 … in the order of first appearance.
+
+    `firsts[c]` is the first row of code c and `keys[c]` its key: what is the same for equal keys is
+    worked out once a code and put into every row.
+    """
+
+    def __init__(self, keys: Ints) -> None:
+        encoded = pa.array(keys, pa.int64()).dictionary_encode()
+        self.codes: pa.Array = encoded.indices
+        rows = self.codes.to_numpy()
+        self.firsts: Ints = np.empty(len(encoded.dictionary), np.int64)
+        self.firsts[rows[::-1]] = np.arange(len(rows) - 1, -1, -1)
+        self.keys: Ints = keys[self.firsts]
+
+    @classmethod
+    def identity(cls, values: Sequence[object]) -> Coded:
+        """Of objects, by what they are: those alive at once have different ids."""
+        return cls(np.fromiter(map(id, values), np.int64, len(values)))
+
+    def unique(self, values: Sequence[_T]) -> list[_T]:
+        """The value of each code."""
+        return [values[i] for i in self.firsts.tolist()]
+
+    def spread(self, per_code: Ints) -> Ints:
+        """An integer of each code in every row."""
+        out: Ints = per_code[self.codes.to_numpy()]
+        return out
+
+    def words(self, per_code: Sequence[str]) -> pa.DictionaryArray:
+        """A text of each code in every row, as a dictionary column."""
+        return words(per_code).take(self.codes)
+
+    def texts(self, per_code: Sequence[str]) -> pa.Array:
+        """The same as plain strings."""
+        return texts(per_code).take(self.codes)
+
+    def lists(self, per_code: Iterable[Sequence[str]]) -> pa.Array:
+        """The same of lists of strings."""
+        return pa.array([list(values) for values in per_code], STRINGS).take(self.codes)
+
+
+class Objects:
+    """A column of Python objects, few of them different; each field is read once an object."""
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self.coded = Coded.identity(values)
+        self.unique = self.coded.unique(values)
+
+    def words(self, field: Callable[[Any], str]) -> pa.DictionaryArray:
+        """A field as a dictionary column."""
+        return self.coded.words([field(one) for one in self.unique])
+
+    def texts(self, field: Callable[[Any], str]) -> pa.Array:
+        """A field as plain strings."""
+        return self.coded.texts([field(one) for one in self.unique])
+
+    def lists(self, field: Callable[[Any], Sequence[str]]) -> pa.Array:
+        """A field of several strings."""
+        return self.coded.lists([field(one) for one in self.unique])
+
+
+class Spread:
+    """Columns of sessions, repeated for their slices or lines: `counts[s]` rows of session s."""
+
+    def __init__(self, counts: Ints) -> None:
+        self.rows: Ints = np.repeat(np.arange(len(counts)), counts)
+        self._kept = None if counts.all() else np.flatnonzero(counts)
+        inner = self.rows
+        if self._kept is not None:
+            inner = np.repeat(np.arange(len(self._kept)), counts[self._kept])
+        self._inner = pa.array(inner)
+
+    def words(self, column: pa.DictionaryArray) -> pa.DictionaryArray:
+        """A dictionary column; texts of sessions without rows leave its dictionary."""
+        if self._kept is not None:
+            column = column.take(pa.array(self._kept)).cast(pa.string()).dictionary_encode()
+        return column.take(self._inner)

@@ -1,0 +1,260 @@
+"""The tables of sessions that were derived and priced as columns, equal to those of
+`streams.session_tables` for the same sessions.
+
+    what stands in `Many`          numpy -> Arrow, no object per value     `decimals`, `instants`
+    what stations, terms share     read once an object, taken by code      `Objects`
+    what a session has itself      one Python text each                    driver, stop reason
+    slices                         the session's columns, repeated         `Spread`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from streams.arrow import MONEY, SECONDS, STRINGS, WH, words
+from streams.catalogue import StationInfo
+from streams.charge_words import ChargeWords
+from streams.core.book import Session
+from streams.core.columns import ABSENT, Bits, Ints, Many, PricedMany
+from streams.core.pricing.compiled import Compiled
+from streams.core.pricing.contract import Contract
+from streams.many_arrow import Objects, Spread, bits, decimals, ids, instants, texts, whole
+from streams.many_charges import charges_table
+from streams.session_rows import NOT_BILLED
+
+__all__ = ["ManyRows", "decimals", "slice_bounds", "tables"]
+
+
+@dataclass(slots=True)
+class ManyRows:
+    """Sessions of protocol 2.x as they will be written, S of them, all `ok` in `many`.
+
+    None of them was paid at the charger, exported energy, or is free by its contract. Slices that
+    were stored before must be among the new ones.
+    """
+
+    sessions: list[Session]
+    infos: list[StationInfo]
+    contracts: list[Contract]
+    versions: Ints
+    event_counts: Ints
+    connector: Ints
+    """-1: unknown; so is the next one."""
+    evse: Ints
+    id_tokens: list[str]
+    areas: list[str]
+    """What the events say, where the catalogue knows none."""
+    stop_reasons: list[str]
+    many: Many
+    unpriced: list[str]
+    """Why there is no price; empty for exactly the sessions in `prices`."""
+    prices: list[tuple[Ints, Compiled, PricedMany]]
+    """Session indices, the tariff that priced them, their prices: all `ok`."""
+
+
+def tables(rows: ManyRows, say: ChargeWords) -> list[tuple[str, pa.Table]]:
+    """Table name and rows, in the order in which they are written; none without rows."""
+    if not rows.sessions:
+        return []
+    shared = _Shared(rows)
+    found = (
+        ("session_slices", _slices(rows, shared)),
+        (
+            "session_charges",
+            charges_table(
+                rows.prices, rows.contracts, shared.tenant, shared.ids, rows.versions, say
+            ),
+        ),
+        ("sessions", _sessions(rows, shared)),
+    )
+    return [(name, table) for name, table in found if table is not None and table.num_rows]
+
+
+def slice_bounds(many: Many) -> tuple[Ints, Ints]:
+    """Start of the first and of the last slice of each session, epoch s; ABSENT without slices."""
+    counts, starts = many.slice_counts, many.slice_start_ms // 1000
+    some = counts > 0
+    ends = np.cumsum(counts)[some]
+    first, last = np.full(len(counts), ABSENT), np.full(len(counts), ABSENT)
+    first[some], last[some] = starts[ends - counts[some]], starts[ends - 1]
+    return first, last
+
+
+class _Shared:
+    """Columns of sessions that more than one table has."""
+
+    def __init__(self, rows: ManyRows) -> None:
+        sessions = rows.sessions
+        self.stations = Objects([s.station for s in sessions])
+        self.infos = Objects(rows.infos)
+        self.contracts = Objects(rows.contracts)
+        self.tenant = self.stations.words(lambda s: s.key[0])
+        self.driver = texts(rows.id_tokens)
+        self.area = self._area(rows)
+        bytes_of_all = b"".join([s.session_bytes for s in sessions])
+        self.ids: Ints = np.frombuffer(bytes_of_all, np.int64).reshape(-1, 2)
+        self.money = _Totals(rows)
+        self.counted: Bits = rows.many.quarantine == ""
+
+    def _area(self, rows: ManyRows) -> pa.DictionaryArray:
+        if all(info.area for info in self.infos.unique):
+            return self.infos.words(lambda info: info.area)
+        return words([i.area or area for i, area in zip(rows.infos, rows.areas, strict=True)])
+
+
+class _Totals:
+    """What each session costs; ABSENT where it has no price."""
+
+    def __init__(self, rows: ManyRows) -> None:
+        count = len(rows.sessions)
+        self.excl, self.incl, self.rounded_excl, self.rounded_incl = np.zeros((4, count), np.int64)
+        self.absent: Bits = np.ones(count, np.bool_)
+        currency = np.full(count, "", np.object_)
+        for at, compiled, priced in rows.prices:
+            self.absent[at] = False
+            self.excl[at], self.incl[at] = priced.excl_micro, priced.incl_micro
+            self.rounded_excl[at] = priced.rounded_excl_micro
+            self.rounded_incl[at] = priced.rounded_incl_micro
+            currency[at] = compiled.tariff.currency
+        self.currency = words(currency.tolist())
+
+    def columns(self) -> dict[str, pa.Array]:
+        """The amounts as the table has them."""
+        amounts = {
+            "amount_excl_vat": self.excl,
+            "amount_vat": self.incl - self.excl,
+            "amount_incl_vat": self.incl,
+            "rounded_excl_vat": self.rounded_excl,
+            "rounded_incl_vat": self.rounded_incl,
+        }
+        return {name: decimals(values, MONEY, self.absent) for name, values in amounts.items()}
+
+
+def _slices(rows: ManyRows, shared: _Shared) -> pa.Table:
+    many = rows.many
+    spread = Spread(many.slice_counts)
+    session = spread.rows
+    excl, incl = _slice_amounts(rows)
+    return pa.table(
+        {
+            "tenant": spread.words(shared.tenant),
+            "slice_start": whole(many.slice_start_ms // 1000, pa.uint32()),
+            "station_id": spread.words(shared.stations.words(lambda s: s.key[1])),
+            "session_id": ids(shared.ids[session]),
+            "version": whole(rows.versions[session], pa.uint64()),
+            "area": spread.words(shared.area),
+            "driver_key": spread.words(shared.driver.dictionary_encode()),
+            "tariff_id": spread.words(shared.contracts.words(lambda c: c.tariff_id)),
+            "currency": spread.words(shared.money.currency),
+            "energy_wh": decimals(many.slice_energy_mwh, WH),
+            "export_wh": decimals(np.zeros(len(session), np.int64), WH),
+            "occupied_s": decimals(many.slice_occupied_ms, SECONDS),
+            "charging_s": decimals(many.slice_charging_ms, SECONDS),
+            "idle_s": decimals(many.slice_idle_ms, SECONDS),
+            "amount_excl_vat": decimals(excl, MONEY),
+            "amount_incl_vat": decimals(incl, MONEY),
+            "provisional": bits(~many.closed[session]),
+            "counted": bits(shared.counted[session]),
+        }
+    )
+
+
+def _slice_amounts(rows: ManyRows) -> tuple[Ints, Ints]:
+    """Of each slice, before and with taxes; 0 where its session has no price."""
+    counts = rows.many.slice_counts
+    firsts = np.cumsum(counts) - counts
+    excl, incl = np.zeros((2, len(rows.many.slice_start_ms)), np.int64)
+    for at, _, priced in rows.prices:
+        of_each = counts[at]
+        offset = firsts[at] - (np.cumsum(of_each) - of_each)
+        place = np.repeat(offset, of_each) + np.arange(len(priced.slice_excl_micro))
+        excl[place], incl[place] = priced.slice_excl_micro, priced.slice_incl_micro
+    return excl, incl
+
+
+def _sessions(rows: ManyRows, shared: _Shared) -> pa.Table:
+    many, sessions = rows.many, rows.sessions
+    numbers = [s.transaction_ids for s in sessions]
+    infos, nothing = shared.infos, np.zeros(len(sessions), np.int64)
+    starts = np.array([s.start_ts for s in sessions], np.int64)
+    first, last = slice_bounds(many)
+    columns = {
+        "tenant": shared.tenant,
+        "station_id": shared.stations.texts(lambda s: s.key[1]),
+        "session_id": ids(shared.ids),
+        "version": whole(rows.versions, pa.uint64()),
+        "protocol": words([s.protocol for s in sessions]),
+        "evse_id": whole(rows.evse, pa.int32(), rows.evse < 0),
+        "connector_id": whole(rows.connector, pa.int32(), rows.connector < 0),
+        **_transactions(numbers),
+        "driver_key": shared.driver,
+        "area": shared.area,
+        "city": infos.words(lambda i: i.city),
+        "region": infos.words(lambda i: i.region),
+        "country": infos.words(lambda i: i.country),
+        "time_zone": infos.words(lambda i: i.time_zone),
+        "status": words(many.status.tolist()),
+        "started_at": instants(starts),
+        "ended_at": instants(many.until_ms, ~many.closed),
+        "last_event_at": instants(many.last_event_ms),
+        "first_event_at": instants(many.first_event_ms),
+        "meter_start_wh": _known(many.meter_start_mwh),
+        "meter_stop_wh": _known(many.meter_stop_mwh),
+        "energy_wh": _known(many.energy_mwh),
+        "export_wh": decimals(nothing, WH),
+        "duration_s": decimals(many.duration_ms, SECONDS),
+        "charging_s": decimals(many.charging_ms, SECONDS),
+        "idle_s": decimals(many.idle_ms, SECONDS),
+        "suspended_evse_s": decimals(many.suspended_evse_ms, SECONDS),
+        "max_power_w": _known(many.max_power_mw),
+        "stop_reason": words(rows.stop_reasons),
+        "paid_amount": pa.nulls(len(sessions), MONEY),
+        "paid_currency": words([""] * len(sessions)),
+        "grade": words(many.grade.tolist()),
+        "flags": Objects(many.flags.tolist()).lists(lambda flags: flags),
+        "quarantine_reason": words(many.quarantine.tolist()),
+        "event_count": whole(rows.event_counts, pa.uint32()),
+        "slice_first": whole(first, pa.uint32(), first == ABSENT),
+        "slice_last": whole(last, pa.uint32(), last == ABSENT),
+    }
+    return pa.table(columns | _money_columns(rows, shared))
+
+
+def _transactions(numbers: Sequence[tuple[str, ...]]) -> dict[str, pa.Array]:
+    """A session's transaction ids, sorted; the first of them stands alone too."""
+    if set(map(len, numbers)) == {1}:
+        flat = texts([each[0] for each in numbers])
+        lists = pa.ListArray.from_arrays(pa.array(np.arange(len(flat) + 1), pa.int32()), flat)
+        return {"transaction_id": flat, "transaction_ids": lists}
+    return {
+        "transaction_id": texts([min(each, default="") for each in numbers]),
+        "transaction_ids": pa.array([sorted(each) for each in numbers], STRINGS),
+    }
+
+
+def _known(mwh: Ints) -> pa.Array:
+    return decimals(mwh, WH, mwh == ABSENT)
+
+
+def _money_columns(rows: ManyRows, shared: _Shared) -> dict[str, pa.Array]:
+    terms = shared.contracts
+    payers = [
+        "" if reason == NOT_BILLED else c.payer
+        for reason, c in zip(rows.unpriced, rows.contracts, strict=True)
+    ]
+    return {
+        "company_id": terms.texts(lambda c: c.company_id),
+        "driver_id": terms.texts(lambda c: c.driver_id),
+        "plan_id": terms.words(lambda c: c.plan_id),
+        "payer": words(payers),
+        "payer_id": terms.texts(lambda c: c.payer_id),
+        "contract_because": terms.lists(lambda c: c.because),
+        "unpriced_reason": words(rows.unpriced),
+        "currency": shared.money.currency,
+        "tariff_id": terms.texts(lambda c: c.tariff_id),
+        **shared.money.columns(),
+    }
