@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install install-dev demo check unit lint test bench bench-pricing lock schemas clean
+.PHONY: help install install-dev demo check unit lint test bench bench-peers bench-pricing lock schemas clean
 SHELL := /bin/sh
 
 VENV := .venv
@@ -43,8 +43,11 @@ lint: install-dev ## lint, types and import contracts alone
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports --no-logo
 
-bench: install-dev ## CPU seconds per million events, into build/bench.json
+bench: install-dev ## CPU per event, freshness, memory; five minutes, build/bench.json
 	@$(PY) -m bench $(ARGS)
+
+bench-peers: install-dev ## the same job on other engines, from real Kafka (Java, Maven)
+	@$(PY) -m bench.peers $(ARGS)
 
 bench-pricing: install-dev ## sessions priced per CPU second, beside the test oracle
 	@$(PY) -m bench.pricing $(ARGS)

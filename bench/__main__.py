@@ -1,181 +1,170 @@
-"""CPU seconds of one worker per million events, beside a bare librdkafka consume loop.
+"""CPU seconds per million events, each figure beside its reference from the same run.
 
-    python -m bench [--events 2000000] [--out build/bench.json]
+    python -m bench [--events 2000000] [--only job_a,freshness] [--kafka HOST:PORT]
 
-Starts a store and a broker of its own in a throw-away home, loads the topic with a
-simulated fleet (faults on), reads it bare, then starts one worker on the loaded topic with
-everything on: decode, stitch, slices, price, insert into the embedded store. Its CPU counts
-from the moment it is ready to the last commit; start-up and the store's own CPU are told
-beside it. The answer is checked against the simulator's ledger.
+job_a        stitch JSON events to sessions, energy, money and quarters of an hour through the
+             real Faust app, nothing stored; the answer is compared with a plain pass
+bare_read    the same topic read and thrown away: record batches as our transport takes them,
+             and a librdkafka loop
+stock_faust  the same job as an ordinary Faust agent, on a tenth of the events
+job_b        everything: validated, stitched, priced, inserted into the embedded store
+freshness    a live fleet; from publishing a start or an end to seeing it in mart
+memory       a worker's resident memory per open session of 20 samples
+
+Starts a broker and a store of its own in a throw-away home. Writes build/bench.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
-import subprocess
+import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-EVENTS_PER_STATION_DAY = 340
-_DAYS = 7
-_TICK_S = 1.0
-_PATIENCE_S = 600.0
-_JIFFIES = os.sysconf("SC_CLK_TCK")
+from bench import freshness, job_b
+from bench.answer import expected
+from bench.machine import Stack, about, apache, child, load, say, stack, topic
+from bench.report import ratios, show
+from bench.stream import job_a, make
+
+PARTS = ("job_a", "bare_read", "stock_faust", "job_b", "freshness", "memory")
+_TENTH = 10
+_LEAST_EVENTS = 1_000
 
 
 def main() -> int:
-    """Run the benchmark; exit code 1 where the answer is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").strip())
+    """Run the chosen parts; exit code 1 where an answer is wrong."""
+    options = _options()
+    only = [name for name in options.only.split(",") if name] or list(PARTS)
+    begun = time.monotonic()
+    with ExitStack() as running:
+        kafka = options.kafka
+        if kafka == "apache":
+            say("starting Apache Kafka")
+            kafka = running.enter_context(apache())
+        found: dict[str, Any] = {"machine": about(), "events": options.events}
+        found["machine"]["broker"] = options.kafka or "embedded"
+        if set(only) & {"job_a", "bare_read", "stock_faust", "job_b"}:
+            with stack(kafka) as services:
+                found |= _jobs(services, options, only)
+        if "freshness" in only:
+            with stack(kafka) as services:
+                found["freshness_ms"] = freshness.run(services, options.rate, options.seconds)
+        if "memory" in only:
+            say(f"memory: {options.sessions:,} open sessions of 20 samples")
+            weighed = child("bench.memory", "--sessions", options.sessions)
+            found["bytes_per_open_session"] = weighed.pop("bytes_per_open_session")
+            found["memory"] = weighed
+    found["ratios"] = ratios(found)
+    found["took_s"] = round(time.monotonic() - begun)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(found, indent=2) + "\n")
+    show(found)
+    parts = (found.get(name, {}) for name in ("job_a", "stock_faust", "job_b"))
+    return 0 if all(part.get("right", True) for part in parts) else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--events", type=int, default=2_000_000)
+    parser.add_argument("--only", default="", help=f"of {','.join(PARTS)}")
+    parser.add_argument("--runs", type=int, default=3, help="of job_a and bare_read; medians")
+    parser.add_argument("--rate", type=int, default=50_000, help="freshness: events a second")
+    parser.add_argument("--seconds", type=int, default=20, help="freshness: how long")
+    parser.add_argument("--sessions", type=int, default=100_000, help="memory: open sessions")
+    parser.add_argument("--workers", type=int, default=1, help="job_b: worker processes")
+    parser.add_argument("--kafka", default="", help="HOST:PORT; apache: of ../shared/kafka")
     parser.add_argument("--out", type=Path, default=Path("build/bench.json"))
     options = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="laddstream-bench-"))
-    environment = {**os.environ, "LADDSTREAM_HOME": str(home)}
-    try:
-        result = _measure(home, environment, options.events)
-    finally:
-        _laddstream(environment, "down")
-        shutil.rmtree(home, ignore_errors=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=2) + "\n")
-    _show(result)
-    return 0 if result["right"] else 1
+    if unknown := {name for name in options.only.split(",") if name} - set(PARTS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(PARTS)}")
+    if options.events < _LEAST_EVENTS:
+        parser.error(f"at least {_LEAST_EVENTS:,} events")
+    return options
 
 
-def _measure(home: Path, environment: Mapping[str, str], events: int) -> dict[str, Any]:
-    _laddstream(environment, "up", "--detach", "--workers", "0")
-    ledger = home / "ledger.json"
-    stations = str(max(1, round(events / _DAYS / EVENTS_PER_STATION_DAY)))
-    fleet = ["--stations", stations, "--days", str(_DAYS), "--seed", "7", "--fault", "all"]
-    catalogue = str(home / "fleet.json")
-    _say("loading the topic")
-    _laddstream(environment, "simulate", *fleet, "--ledger", str(ledger), "--catalogue", catalogue)
-    _laddstream(environment, "catalog", "load", catalogue)
-    truth = json.loads(ledger.read_text())
-    records = truth["records"]["sent"]
-    broker = json.loads((home / "run" / "broker.json").read_text())["address"]
-    _say(f"{records:,} records loaded; reading them bare")
-    bare = _bare(environment, broker, records)
-    _say("one worker, everything on")
-    worker = _worker(home, environment, records)
-    return {
-        "records": records,
-        "bare": bare,
-        "worker": worker,
-        "cpu_s_per_million": round(worker["cpu_s"] / records * 1e6, 3),
-        "bare_cpu_s_per_million": round(bare["cpu_s"] / records * 1e6, 3),
-        "ratio_to_bare": round(worker["cpu_s"] / bare["cpu_s"], 2),
-        "store_cpu_s_per_million": round(worker["store_cpu_s"] / records * 1e6, 3),
-        "events_per_s": round(records / worker["wall_s"]),
-        "right": _right(environment, truth["totals"]),
+def _jobs(services: Stack, options: argparse.Namespace, only: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    events: int = options.events
+    say(f"making {events:,} events")
+    stream = make(events)
+    if "job_a" in only or "bare_read" in only:
+        with topic(services.broker, "a") as name:
+            load(services.broker, name, job_a(stream))
+            found |= _reading(services, name, events, only, options.runs)
+        if "job_a" in found:
+            answer = asdict(expected(stream))
+            found["job_a"]["right"] = all(a == answer for a in found["job_a"].pop("answers"))
+    if "stock_faust" in only:
+        found["stock_faust"] = _stock(services, events // _TENTH)
+    if "job_b" in only:
+        say("job_b: loading")
+        found["job_b"] = job_b.run(services, stream, options.workers)
+    return found
+
+
+def _reading(
+    services: Stack, name: str, events: int, only: Sequence[str], runs: int
+) -> dict[str, Any]:
+    """Job A and both ways of reading bare, in turns."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for run in range(runs):
+        say(f"job_a, bare_read: run {run + 1} of {runs}")
+        where = (services.broker, name, events)
+        if "bare_read" in only:
+            for how in ("batches", "loop"):
+                row = child("bench.bare", *where, how, environment=services.environment)
+                rows.setdefault(how, []).append(row)
+        if "job_a" in only:
+            row = child("bench.job_a", *where, environment=services.environment)
+            rows.setdefault("job_a", []).append(row)
+    found = {}
+    if "batches" in rows:
+        loop = _figures(rows["loop"], events)
+        found["bare_read"] = _figures(rows["batches"], events) | {
+            "librdkafka_cpu_s_per_million": loop["cpu_s_per_million"],
+            "librdkafka_events_per_s": loop["events_per_s"],
+        }
+    if "job_a" in rows:
+        answers = [row["answer"] for row in rows["job_a"]]
+        found["job_a"] = _figures(rows["job_a"], events) | {"answers": answers}
+    return found
+
+
+def _figures(rows: list[dict[str, Any]], events: int) -> dict[str, Any]:
+    """Medians over runs."""
+    figures: dict[str, Any] = {
+        "events_per_s": round(statistics.median(events / row["wall_s"] for row in rows)),
+        "cpu_s_per_million": round(
+            statistics.median(row["cpu_s"] / events * 1e6 for row in rows), 3
+        ),
+        "runs": len(rows),
     }
+    if peaks := [row["peak_rss_mb"] for row in rows if "peak_rss_mb" in row]:
+        figures["peak_rss_mb"] = max(peaks)
+    return figures
 
 
-def _bare(environment: Mapping[str, str], broker: str, records: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "bench.bare", broker, "charging.events", str(records)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)  # type: ignore[no-any-return]  # our own line
-
-
-def _worker(home: Path, environment: Mapping[str, str], records: int) -> dict[str, float]:
-    store_pid = json.loads((home / "run" / "store.json").read_text())["pid"]
-    store_before = _cpu_s(store_pid)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "laddstream", "worker"],
-        env=environment,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        if process.stdout is None or not process.stdout.readline():
-            raise SystemExit("the worker did not start")
-        begun, startup = time.monotonic(), _cpu_s(process.pid)
-        while time.monotonic() - begun < _PATIENCE_S:
-            time.sleep(_TICK_S)
-            if _processed(environment) >= records:
-                break
-            if process.poll() is not None:
-                message = f"the worker ended with {process.returncode}"
-                raise SystemExit(message)
-        wall = time.monotonic() - begun
-        peak = _peak_mb(process.pid)
-        cpu = _cpu_s(process.pid) - startup
-    finally:
-        process.terminate()
-        process.wait(30)
-    return {
-        "cpu_s": cpu,
-        "startup_cpu_s": startup,
-        "wall_s": wall,
-        "store_cpu_s": _cpu_s(store_pid) - store_before,
-        "peak_rss_mb": peak,
-    }
-
-
-def _processed(environment: Mapping[str, str]) -> int:
-    """Records the group has committed, asked in a process of its own."""
-    lag = json.loads(_laddstream(environment, "lag", "--json"))
-    return sum(max(0, (row["committed"] or 0)) for row in lag["partitions"])
-
-
-def _right(environment: Mapping[str, str], totals: Mapping[str, Any]) -> bool:
-    _laddstream(environment, "sql", "SELECT 1")
-    rows = json.loads(
-        _laddstream(
-            environment,
-            "sql",
-            "SELECT count() AS sessions, toInt64(sum(energy_wh) * 1000) AS energy_mwh"
-            " FROM mart.sessions WHERE quarantine_reason = ''",
-            "--format",
-            "json",
+def _stock(services: Stack, events: int) -> dict[str, Any]:
+    say(f"stock_faust: {events:,} events")
+    stream = make(max(_LEAST_EVENTS, events))
+    with topic(services.broker, "stock") as name:
+        load(services.broker, name, job_a(stream))
+        row = child(
+            "bench.stock", services.broker, name, stream.events, environment=services.environment
         )
-    )
-    return (int(rows[0]["sessions"]), int(rows[0]["energy_mwh"])) == (
-        totals["sessions"],
-        totals["energy_mwh"],
-    )
-
-
-def _laddstream(environment: Mapping[str, str], *arguments: str) -> str:
-    command = [sys.executable, "-m", "laddstream", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _JIFFIES
-
-
-def _peak_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _show(result: Mapping[str, Any]) -> None:
-    worker, bare = result["worker"], result["bare"]
-    print(f"records                       {result['records']:>12,}")
-    print(f"worker, CPU s per million     {result['cpu_s_per_million']:>12}")
-    print(f"  its start-up, CPU s         {worker['startup_cpu_s']:>12.2f}")
-    print(f"bare loop, CPU s per million  {result['bare_cpu_s_per_million']:>12}")
-    print(f"ratio                         {result['ratio_to_bare']:>12}")
-    print(f"store, CPU s per million      {result['store_cpu_s_per_million']:>12}")
-    print(f"events a second               {result['events_per_s']:>12,}")
-    print(f"worker peak memory, MB        {worker['peak_rss_mb']:>12,.0f}")
-    print(f"bare loop, events a second    {result['records'] / bare['wall_s']:>12,.0f}")
-    print(f"answer equals the ledger      {'yes' if result['right'] else 'NO':>12}")
+    right = row["answer"] == asdict(expected(stream))
+    return _figures([row], stream.events) | {"events": stream.events, "right": right}
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from bench.stream import Stream
 
@@ -56,7 +57,7 @@ def sessions_of(stream: Stream) -> Iterable[Points]:
     """Each session's readings."""
     points = list(zip(stream.time.tolist(), stream.register.tolist(), strict=True))
     borders = stream.first.tolist()
-    return (points[a:b] for a, b in zip(borders[:-1], borders[1:], strict=True))
+    return (points[a:b] for a, b in pairwise(borders))
 
 
 def add_slices(points: Points, slices: dict[int, int]) -> None:

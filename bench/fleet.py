@@ -62,9 +62,13 @@ def _record(name: bytes, point: int, second: int, stamp: bytes) -> tuple[bytes, 
     session, number, over = said(point, second)
     register = point * 10 + second * 3
     if number == 0:
-        kind, rest = b"session_started", b'"id_token":"TOK%07d","meter_start_wh":%d' % (
-            point,
-            register,
+        kind, rest = (
+            b"session_started",
+            b'"id_token":"TOK%07d","meter_start_wh":%d'
+            % (
+                point,
+                register,
+            ),
         )
     elif over:
         kind, rest = b"session_ended", b'"meter_stop_wh":%d' % register

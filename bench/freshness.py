@@ -20,9 +20,9 @@ from bench.machine import Stack, cpu_s, say
 
 _POLL_S = 0.05
 _PATIENCE_S = 15.0
-_ASK = f"""
+_ASK = """
 SELECT transaction_id, ended_at IS NOT NULL FROM mart.sessions
-WHERE tenant = 'default' AND station_id >= '{MARK}' AND station_id < '{MARK}z'
+WHERE tenant = 'default' AND startsWith(station_id, {mark:String})
 """
 
 
@@ -61,7 +61,7 @@ def run(stack: Stack, rate: int, seconds: int) -> dict[str, Any]:
         questions = 0
         while not over_at or time.monotonic() < over_at + _PATIENCE_S:
             asking = time.monotonic()
-            rows = client.query(_ASK).result_rows
+            rows = client.query(_ASK, parameters={"mark": MARK}).result_rows
             seen.take(rows, time.time())  # type: ignore[arg-type]  # two columns
             asked, questions = asked + time.monotonic() - asking, questions + 1
             time.sleep(max(0.0, _POLL_S - (time.monotonic() - asking)))

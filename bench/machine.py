@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -86,10 +87,11 @@ class Stack:
 
 @contextmanager
 def stack(kafka: str = "") -> Iterator[Stack]:
-    """A stack without workers in a throw-away home, gone afterwards; `kafka` is used where given."""
+    """A stack without workers in a throw-away home, gone afterwards; on `kafka` where given."""
     home = Path(tempfile.mkdtemp(prefix="laddstream-bench-"))
     names = {
-        kind: f"bench.{kind}.{time.time_ns() // 1_000_000}" for kind in ("events", "payments", "dlq")
+        kind: f"bench.{kind}.{time.time_ns() // 1_000_000}"
+        for kind in ("events", "payments", "dlq")
     }
     environment = {
         **{name: text for name, text in os.environ.items() if not name.startswith("LADDSTREAM_")},
@@ -115,7 +117,40 @@ def stack(kafka: str = "") -> Iterator[Stack]:
             _delete(kafka, list(names.values()))
 
 
-def child(module: str, *arguments: object, environment: Mapping[str, str]) -> dict[str, Any]:
+@contextmanager
+def apache() -> Iterator[str]:
+    """The address of a real Kafka of our own: ../shared/kafka, which needs Java 17 and Maven."""
+    script = ROOT.parent / "shared" / "kafka" / "kafka.sh"
+    if not script.exists():
+        raise SystemExit(f"{script} is not there: name a Kafka with --kafka HOST:PORT")
+    directory = tempfile.mkdtemp(prefix="laddstream-kafka-")
+    address = f"127.0.0.1:{free_port()}"
+    try:
+        subprocess.run(["bash", script, "start", directory, address.rpartition(":")[2]], check=True)
+        yield address
+    finally:
+        subprocess.run(["bash", script, "stop", directory], check=False)
+        time.sleep(1.0)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def free_port(first: int = 19_092) -> int:
+    """A port nobody listens on, nor on the next, which is a Kafka controller's."""
+    for port in range(first, first + 200, 2):
+        with socket.socket() as one, socket.socket() as two:
+            try:
+                for probe, number in ((one, port), (two, port + 1)):
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind(("127.0.0.1", number))
+            except OSError:
+                continue
+            return port
+    raise SystemExit("no free port for Kafka")
+
+
+def child(
+    module: str, *arguments: object, environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """The JSON object in the last line a module of ours prints, run in a process of its own."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -103,7 +103,10 @@ def values(first: int, count: int) -> Iterator[bytes]:
         stamp = str(np.datetime64(_BEGIN_MS + number * 60_000, "ms")).encode() + b"Z"
         for n in range(first, first + count):
             if number == 0:
-                kind, rest = b"session_started", b'"id_token":"TOK%08d","meter_start_wh":%d' % (n, n)
+                kind, rest = (
+                    b"session_started",
+                    b'"id_token":"TOK%08d","meter_start_wh":%d' % (n, n),
+                )
             else:
                 register = n + number * 183
                 kind, rest = b"meter_sampled", b'"import_wh":%d,"power_w":11000' % register

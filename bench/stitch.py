@@ -192,7 +192,7 @@ class StitchWorker:
         self.records = self.done_records = 0
         self._flush = (flush_events, flush_ms)
         self._pending = self._since_ms = 0
-        self._decode = msgspec.json.Decoder(Event).decode
+        self.decode = msgspec.json.Decoder(Event).decode
         self._slots = Slots()
         self._table = Table()
         self._sums = Sums()
@@ -205,7 +205,7 @@ class StitchWorker:
         self._acks[chunk.tp] = chunk.next_offset
         if not len(chunk):
             return
-        decode, slots = self._decode, self._slots
+        decode, slots = self.decode, self._slots
         events = [decode(value) for value in chunk.values if value is not None]
         slot = np.frombuffer(array("i", [slots[e.session_id] for e in events]), np.int32)
         seq = np.frombuffer(array("i", [e.seq_no for e in events]), np.int32)
@@ -222,7 +222,7 @@ class StitchWorker:
     def wants_flush(self, now_ms: int) -> bool:
         """True after so many events or so long."""
         events, after_ms = self._flush
-        return self._pending >= events or bool(self._acks) and now_ms - self._since_ms >= after_ms
+        return self._pending >= events or (bool(self._acks) and now_ms - self._since_ms >= after_ms)
 
     def prepare(self, now_ms: int) -> Batch | None:  # noqa: ARG002
         """Sum up what was closed."""
@@ -255,6 +255,6 @@ class StitchWorker:
 
     def _sum_up(self) -> None:
         if self._closed:
-            times, registers, lengths = zip(*self._closed, strict=True)
-            self._sums.add(np.concatenate(times), np.concatenate(registers), np.concatenate(lengths))
+            times, registers, lengths = map(np.concatenate, zip(*self._closed, strict=True))
+            self._sums.add(times, registers, lengths)
             self._closed = []

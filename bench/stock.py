@@ -73,7 +73,7 @@ def main(bootstrap: str, name: str, records: int) -> None:
     )
     decode = msgspec.json.Decoder(Event).decode
 
-    async def stitch(stream: Any) -> None:
+    async def stitch(stream: Any) -> None:  # noqa: ANN401  # as Faust hands it over
         seen, work = 0, Stitched()
         begun = cpu = 0.0
         async for value in stream:

@@ -14,7 +14,7 @@ from itertools import compress
 from typing import cast
 
 import msgspec
-import numpy as np
+import pyarrow as pa
 
 from schemas.errors import Reason, Rejection
 from schemas.topics import MAX_EVENT_BYTES
@@ -25,12 +25,12 @@ from streams.core.events import CoreEvent
 
 _DECODE = msgspec.json.Decoder(AnyEvent).decode
 _DECODE_ARRAY = msgspec.json.Decoder(list[msgspec.Raw]).decode
-FIRST_MS, LAST_MS = -2_208_988_800_000, 9_904_550_400_000
+_FIRST_MS, _LAST_MS = -2_208_988_800_000, 9_904_550_400_000
 """1900 to 2283: what a DateTime64(3) column holds."""
 
-_FORM = np.frombuffer(b"0000-00-00T00:00:00.000Z", np.uint8)
-_LENGTH = len(_FORM)
-_IS_DIGIT = ord("0") == _FORM
+_FEW = 64
+"""Time stamps that are read one at a time where one of them is unusual."""
+
 _DETAIL_CHARS = 300
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 """What no name of an operator or station may hold."""
@@ -228,65 +228,32 @@ def _dead(chunk: Chunk, offset: int, index: int, rejection: Rejection) -> DeadVa
 
 
 def parse_times(texts: Sequence[str]) -> list[int | Rejection]:
-    """Epoch milliseconds of time stamps; those of the usual form are parsed together."""
-    usual = [t for t in texts if len(t) == _LENGTH and t.isascii()]
-    together = iter(_parse_usual(usual) if usual else ())
-    if len(usual) == len(texts):
-        known = list(together)
-    else:
-        known = [next(together) if len(t) == _LENGTH and t.isascii() else -1 for t in texts]
-    if -1 not in known:
-        return cast("list[int | Rejection]", known)
-    return [parse_time(texts[i]) if v == -1 else v for i, v in enumerate(known)]
+    """Epoch milliseconds of time stamps, as `parse_time` reads each; many are read together."""
+    found = instants(texts) if texts else None
+    if found is not None:
+        return cast("list[int | Rejection]", found.to_numpy().tolist())
+    if len(texts) <= _FEW:
+        return [parse_time(text) for text in texts]
+    half = len(texts) // 2  # what one at a time must be read is in few of the halves
+    return [*parse_times(texts[:half]), *parse_times(texts[half:])]
 
 
-def _parse_usual(texts: Sequence[str]) -> list[int]:
-    """Epoch ms of texts of 24 ASCII characters; -1 where one is not `2026-03-01T12:00:00.000Z`."""
-    grid = np.frombuffer("".join(texts).encode(), np.uint8).reshape(len(texts), _LENGTH)
-    values = np.where(_well_formed(grid), _epoch_ms(grid.astype(np.int64) - 48), -1)
-    return cast("list[int]", values.tolist())
-
-
-def _well_formed(grid: np.ndarray) -> np.ndarray:
-    digits = grid[:, _IS_DIGIT]
-    signs = grid[:, ~_IS_DIGIT] == _FORM[~_IS_DIGIT]
-    return ((digits >= 48) & (digits <= 57)).all(axis=1) & signs.all(axis=1)  # type: ignore[no-any-return]
-
-
-def _epoch_ms(d: np.ndarray) -> np.ndarray:
-    """Milliseconds since 1970 by the civil calendar; -1 where the date or time is impossible."""
-    year = d[:, 0] * 1000 + d[:, 1] * 100 + d[:, 2] * 10 + d[:, 3]
-    month = d[:, 5] * 10 + d[:, 6]
-    day = d[:, 8] * 10 + d[:, 9]
-    hour = d[:, 11] * 10 + d[:, 12]
-    minute = d[:, 14] * 10 + d[:, 15]
-    second = d[:, 17] * 10 + d[:, 18]
-    milli = d[:, 20] * 100 + d[:, 21] * 10 + d[:, 22]
-    shifted = year - (month <= 2)
-    month_from_march = (month + 9) % 12
-    days = (
-        365 * shifted
-        + shifted // 4
-        - shifted // 100
-        + shifted // 400
-        + (month_from_march * 306 + 5) // 10
-        + day
-        - 1
-        - 719_468
-    )
-    seconds = days * 86_400 + hour * 3_600 + minute * 60 + second
-    possible = (month >= 1) & (month <= 12) & (day >= 1) & (day <= 28)
-    possible &= (hour < 24) & (minute < 60) & (second < 60) & (year >= 1971) & (year < 2283)
-    late_day = (month >= 1) & (month <= 12) & (day > 28)
-    if late_day.any():
-        rows = np.flatnonzero(late_day)
-        for row in rows.tolist():
-            leap = year[row] % 4 == 0 and (year[row] % 100 != 0 or year[row] % 400 == 0)
-            longest = (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-            in_day = hour[row] < 24 and minute[row] < 60 and second[row] < 60
-            in_range = in_day and 1971 <= year[row] < 2283
-            possible[row] = in_range and day[row] <= longest[month[row] - 1]
-    return np.where(possible, seconds * 1000 + milli, -1)
+def instants(texts: Sequence[str | None]) -> pa.Array | None:
+    """Epoch ms of at least one time stamp, null for None, all as `parse_time` reads them; None
+    where one of them is unusual or no time at all.
+    """
+    written = pa.array(texts, pa.string())
+    for unit, per_ms in (("ms", 1), ("us", 1000)):
+        try:
+            found = written.cast(pa.timestamp(unit, "UTC")).cast(pa.int64())
+        except pa.ArrowInvalid:
+            continue  # perhaps more digits than the unit has
+        values = (found.fill_null(0) if found.null_count else found).to_numpy()
+        if per_ms > 1:
+            values = values // per_ms
+            found = pa.array(values, mask=written.is_null().to_numpy(zero_copy_only=False))
+        return found if values.min() >= _FIRST_MS and values.max() < _LAST_MS else None
+    return None
 
 
 def parse_time(text: str) -> int | Rejection:
@@ -301,7 +268,7 @@ def parse_time(text: str) -> int | Rejection:
         return Rejection(Reason.NAIVE_TIMESTAMP, detail, "timestamp")
     seconds = int(moment.replace(microsecond=0).timestamp())
     value = seconds * 1000 + moment.microsecond // 1000
-    if not FIRST_MS <= value < LAST_MS:
+    if not _FIRST_MS <= value < _LAST_MS:
         detail = f"{text[:40]!r} is outside 1900 to 2283"
         return Rejection(Reason.INVALID_FIELD, detail, "timestamp")
     return value

@@ -110,17 +110,17 @@ def _columns(d: Decoded, topic: str, partition: int) -> pa.Table:
         "context": _text(["" if s is None else s.context for s in samples]),
         "charging_state": _text(_field(events, classes, _WITH_STATE, "charging_state")),
         "id_token": _text(_field(events, classes, _WITH_TOKEN, "id_token")),
-        "meter_wh": scaled(
+        "meter_wh": _decimals(
             [
                 _meter_mwh(e) if k in _WITH_METER else None
                 for e, k in zip(events, classes, strict=True)
             ],
             WH,
         ),
-        "import_wh": scaled([None if s is None else s.import_mwh for s in samples], WH),
-        "export_wh": scaled([None if s is None else s.export_mwh for s in samples], WH),
-        "power_w": scaled([None if s is None else s.power_mw for s in samples], WH),
-        "soc_percent": scaled(
+        "import_wh": _decimals([None if s is None else s.import_mwh for s in samples], WH),
+        "export_wh": _decimals([None if s is None else s.export_mwh for s in samples], WH),
+        "power_w": _decimals([None if s is None else s.power_mw for s in samples], WH),
+        "soc_percent": _decimals(
             [
                 _soc(e) if k is wire.MeterSampled else None
                 for e, k in zip(events, classes, strict=True)
@@ -131,14 +131,14 @@ def _columns(d: Decoded, topic: str, partition: int) -> pa.Table:
         "flags": _text(flags),
         "received_at": times(_received(events)),
         "message_id": _text(message_ids),
-        "offline": pa.array([e.offline for e in events], pa.bool_()).cast(pa.uint8()),
+        "offline": pa.array([int(e.offline) for e in events], pa.uint8()),
         "gateway": _text(gateways),
         "kafka_topic": pa.repeat(topic, count),
         "kafka_partition": pa.repeat(pa.scalar(partition, pa.int32()), count),
         "kafka_offset": pa.array(d.offsets, pa.int64()),
         "kafka_index": pa.array(d.indexes, pa.int32()),
     }
-    return pa.table(columns)
+    return pa.Table.from_arrays(list(columns.values()), list(columns))
 
 
 _TAGS: dict[type, str] = {
@@ -166,6 +166,11 @@ def _notes(events: Sequence[WireEvent]) -> tuple[list[str], list[str], list[str]
 
 def _text(values: list[str]) -> pa.Array:
     return pa.array(values, pa.string())
+
+
+def _decimals(values: list[int | None], kind: pa.Decimal128Type) -> pa.Array:
+    none = values.count(None) == len(values)
+    return pa.nulls(len(values), kind) if none else scaled(values, kind)
 
 
 def _field(

@@ -86,7 +86,7 @@ class FastLane:
             sample = self._sample(samples, i)
             self._book.add_direct(*hot.keys[i], homes[i].protocol, sample, partition, now_ms)
         keep = slots >= 0
-        return Samples(*(column[keep] for column in samples)), slots[keep]
+        return samples.where(keep), slots[keep]
 
     def _sample(self, samples: Samples, i: int) -> Sample:
         context, connector, evse = self.lane.shapes[int(samples.shape[i])]

@@ -19,7 +19,7 @@ from schemas.units import wh_to_mwh
 from schemas.wire import Number
 from streams.arrow import TIME, WH
 from streams.core.columns import ABSENT, Bits, Ints, Small
-from streams.decode import FIRST_MS, LAST_MS, parse_times
+from streams.decode import instants, parse_times
 from streams.event_rows import SOC
 
 _EXACT = 10**15
@@ -155,7 +155,7 @@ def integers(values: Sequence[int | None]) -> Small:
 
 def utc_ms(texts: Sequence[str]) -> tuple[Ints, Bits | None]:
     """Epoch ms of time stamps, and which are good (None: all); the others' are 0."""
-    found = _instants(texts)
+    found = instants(texts)
     if found is not None:
         return found.to_numpy(), None
     parsed = parse_times(texts)
@@ -163,27 +163,11 @@ def utc_ms(texts: Sequence[str]) -> tuple[Ints, Bits | None]:
     return np.array([t if type(t) is int else 0 for t in parsed], np.int64), good
 
 
-def _instants(texts: Sequence[str | None]) -> pa.Array | None:
-    """Epoch ms; None where Arrow cannot read one, or where one is beyond what is accepted."""
-    written = pa.array(texts, pa.string())
-    for unit, per_ms in (("ms", 1), ("us", 1000)):
-        try:
-            found = written.cast(pa.timestamp(unit, "UTC")).cast(pa.int64())
-        except pa.ArrowInvalid:
-            continue  # more digits than the unit has, or no time at all
-        values = (found.fill_null(0) if found.null_count else found).to_numpy()
-        if per_ms > 1:
-            values = values // per_ms
-            found = pa.array(values, mask=written.is_null().to_numpy(zero_copy_only=False))
-        return found if values.min() >= FIRST_MS and values.max() < LAST_MS else None
-    return None
-
-
 def _received(texts: Sequence[str | None]) -> pa.Array:
     """Arrival times; one that cannot be read is lost, not the sample."""
     if texts[0] is None and same(texts):
         return pa.nulls(len(texts), TIME)
-    found = _instants(texts)
+    found = instants(texts)
     if found is None:
         given = iter(parse_times([t for t in texts if t is not None]))
         known = [None if t is None else next(given) for t in texts]

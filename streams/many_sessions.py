@@ -98,8 +98,7 @@ def derive_due(
     news = versions > np.array([p.session.version for p in found], np.int64)
     if not news.all():
         found = [p for p, new in zip(found, news.tolist(), strict=True) if new]
-        keep = np.repeat(news, counts)
-        samples = Samples(*(column[keep] for column in samples))
+        samples = samples.where(np.repeat(news, counts))
         counts, events, versions = counts[news], events[news], versions[news]
     if not found:
         return Outcome(None, [], rest)

@@ -46,8 +46,9 @@ IDLE_MS = 1_000
 STATUS_MS = 2_000
 SWEEP_MS = 60_000
 CATALOGUE_MS = 5_000
-STRIDE = 1_000
-"""Records decoded, stitched and made columns together: few enough to stay in the cache."""
+STRIDE = 4000
+"""Records decoded, stitched and made columns together: enough to spread what a call costs, few
+enough to stay in the cache."""
 
 OPEN_IN_MEMORY = 20_000
 """Closed sessions kept whole before the oldest are packed."""

@@ -48,6 +48,11 @@ class Samples(NamedTuple):
     """UNKNOWN where the sample has none."""
     shape: Small
 
+    def where(self, keep: Bits) -> Samples:
+        """Those samples for which `keep` is true."""
+        ts, seq, register, power, current, shape = (column[keep] for column in self)
+        return Samples(ts, seq, register, power, current, shape)  # type: ignore[arg-type]
+
 
 @dataclass(slots=True)
 class Sessions:

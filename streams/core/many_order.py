@@ -101,4 +101,5 @@ def _clock_jumped(s: Sessions, owner: Ints, firsts: Ints) -> Ints:
     rows = rows[seq[rows] != ended_with[owner[rows]]]
     whose = owner[rows]
     fell = (np.diff(seq[rows].astype(np.int64)) < 0) & (whose[1:] == whose[:-1])
-    return whose[1:][fell]
+    fallen: Ints = whose[1:][fell]
+    return fallen

@@ -21,7 +21,7 @@ from schemas.units import MAX_WH, iso_ms, wh_to_mwh
 from streams.chunk import Chunk
 from streams.core.columns import ABSENT, UNKNOWN
 from streams.core.events import CURRENT, SAMPLE, Sample
-from streams.decode import decode_chunk, parse_times
+from streams.decode import decode_chunk, parse_time, parse_times
 from streams.event_rows import _columns
 from streams.hot import HotChunk, HotDecoder
 from streams.hot_rows import _received, thousandths, utc_ms
@@ -342,15 +342,27 @@ STAMPS = st.one_of(
 
 @settings(max_examples=1000, deadline=None)
 @given(st.lists(STAMPS, min_size=1, max_size=4))
-def test_times_are_exactly_what_the_general_path_reads(texts: list[str]) -> None:
+def test_times_are_exactly_what_one_by_one_gives(texts: list[str]) -> None:
     found, good = utc_ms(texts)
-    expected = parse_times(texts)
+    expected = [parse_time(text) for text in texts]
+
+    assert parse_times(texts) == expected
 
     known = [None if isinstance(t, Rejection) else t for t in expected]
     flags = [True] * len(texts) if good is None else good.tolist()
     assert [int(t) if ok else None for t, ok in zip(found, flags, strict=True)] == known
     arrivals = _received([*texts, None]).cast(pa.int64()).to_pylist()
     assert arrivals == [*known, None]
+
+
+def test_one_bad_time_among_many_is_found_alone() -> None:
+    texts = [iso_ms(i * 999) for i in range(1000)]
+    texts[777] = "yesterday"
+
+    found = parse_times(texts)
+
+    assert isinstance(found.pop(777), Rejection)
+    assert found == [i * 999 for i in range(1000) if i != 777]
 
 
 def test_dead_values_keep_their_bytes_and_keys() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
@@ -85,11 +86,11 @@ def counted(work: Callable[[], None]) -> int:
 
 def stream(run: int) -> list[bytes]:
     """Sessions of one station each, sample by sample, from their starts to their ends."""
-    out: list[bytes] = []
-    for step in range(SAMPLES + 2):
-        for number in range(SESSIONS):
-            out.append(wire.encode(event(run, number, step)))
-    return out
+    return [
+        wire.encode(event(run, number, step))
+        for step in range(SAMPLES + 2)
+        for number in range(SESSIONS)
+    ]
 
 
 def event(run: int, number: int, step: int) -> wire.WireEvent:
@@ -114,6 +115,4 @@ def event(run: int, number: int, step: int) -> wire.WireEvent:
 
 
 def iso(at_ms: int) -> str:
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")[:23] + "Z"
