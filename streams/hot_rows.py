@@ -22,8 +22,10 @@ from streams.core.columns import ABSENT, Bits, Ints, Small
 from streams.decode import instants, parse_times
 from streams.event_rows import SOC
 
-_EXACT = 10**15
-"""Decimals of 15 digits are told apart by doubles: below it, equal doubles are equal decimals."""
+_FINE = 10**15
+"""Below so many thousandths doubles lie closer than half a thousandth: whatever is read as the
+double of a whole thousandth rounds to that one.
+"""
 
 _ENCODE = msgspec.json.Encoder().encode
 _SCHEMA = pa.schema({
@@ -209,7 +211,7 @@ def _mixed(values: Sequence[Number | None], most: int) -> tuple[Ints, Bits | Non
         near = np.full(len(given), np.nan)
     with np.errstate(over="ignore"):
         milli = np.rint(near * 1000)
-    sure = (milli / 1000 == near) & (np.abs(milli) < min(_EXACT, most))
+    sure = (milli / 1000 == near) & (np.abs(milli) < min(_FINE, most))
     out = np.where(sure, milli, 0).astype(np.int64)
     good = np.ones(len(given), np.bool_)
     for i in np.flatnonzero(~sure).tolist():
@@ -222,8 +224,8 @@ def _mixed(values: Sequence[Number | None], most: int) -> tuple[Ints, Bits | Non
 
 
 def _near(value: Number) -> float:
-    """The double next to a number; none where the text might have more than 15 digits."""
-    if type(value) is str and (len(value) > 16 or "e" in value or "E" in value):
+    """The double next to a number; none for powers of ten, which may be beyond all decimals."""
+    if type(value) is str and ("e" in value or "E" in value):
         return np.nan
     return float(value)
 

@@ -47,8 +47,7 @@ class Lookup:
         station.stored_until = stored.last_event_ms
         for number, start in stored.last_starts:
             if number >= 0 and start >= 0:
-                connector = station.connectors.setdefault(number, Connector())
-                self._book.saw_start(connector, start)
+                self._book.saw_start(station.connector(number), start)
         for row in stored.open_sessions:
             self._remember_open(station, row)
 
@@ -70,7 +69,7 @@ class Lookup:
         """An open stored session that a later start, known or to come, must close."""
         if row.number < 0 or row.started_ms is None:
             return
-        connector = station.connectors.setdefault(row.number, Connector())
+        connector = station.connector(row.number)
         if row.protocol == PROTOCOL:
             groups = station.groups = station.groups or StationGroups(station)
             groups.wanted_ids.update(row.transaction_ids or ("",))
@@ -82,7 +81,7 @@ class Lookup:
             session.answers_to(*row.transaction_ids)
             session.start_ts, session.connector = row.started_ms, connector
             self._book.direct[key] = session
-            connector.open[session.session_bytes] = session
+            connector.keep(session)
         _adopt(session, row)
         if connector.last_start > row.started_ms and session.end_ts is None:
             self._book.touch(session)

@@ -72,7 +72,8 @@ class Outcome:
         """Each session with its row's version, its bill, and whether it is closed."""
         if self.rows is not None:
             closed = self.rows.many.closed.tolist()
-            versions = self.rows.versions.tolist()
+            shared: dict[int, int] = {}  # an object a number, not a session
+            versions = [shared.setdefault(v, v) for v in self.rows.versions.tolist()]
             yield from zip(self.rows.sessions, versions, self.bills, closed, strict=True)
 
 

@@ -90,6 +90,7 @@ class Worker:
         self._groups = GroupBook(self._book)
         self._fast = FastLane(self._book)
         self._decoder = HotDecoder()
+        self._derive_due = derive_due
         self._lookup = Lookup(self._book, self._groups, sink, self._fast)
         self._repricer = Repricer(self._lookup, sink)
         self._catalogue = Catalogue()
@@ -266,6 +267,8 @@ class Worker:
         for session, version, bill, closed in _notes(batch).written:
             session.version, session.written_ms, session.bill = version, now_ms, bill
             session.closed = closed
+            if not closed and session.protocol != "ocpp1.6":
+                session.rest()
             if closed and session.station.partition >= 0:
                 self._closed.append((now_ms, session))
         self._let_go(now_ms)
@@ -342,7 +345,7 @@ class Worker:
             session.dirty_since = 0
             session.urgent = False
         written = _notes(batch).written = []
-        many = derive_due(self._fast.lane, due, self._catalogue, self._terms)
+        many = self._derive_due(self._fast.lane, due, self._catalogue, self._terms)
         derived: list[Derived] = []
         for session in many.rest:
             row = derive_session(session, self._catalogue, self._fast.samples(session))

@@ -7,11 +7,12 @@ events stay, to recognise duplicates; anything new makes it load its events agai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import marshal
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from streams.core.events import ENDED, EXPIRED, STARTED, CoreEvent
+from streams.core.events import ENDED, EXPIRED, KINDS, STARTED, CoreEvent
 from streams.core.identity import transaction_session_bytes
 
 if TYPE_CHECKING:
@@ -23,14 +24,46 @@ Owner = tuple[str, str]
 NOTHING_STORED = -1
 
 
+_NONE_SEEN: frozenset[int] = frozenset()
+_FEW = 4
+
+
 class Connector:
-    """The latest start seen on one connector, and its sessions without an end."""
+    """The latest start seen on one connector, and its sessions without an end or successor.
 
-    __slots__ = ("last_start", "open")
+    Nearly always at most one: then it is held as such, since a dict would take 248 bytes.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_open", "last_start", "number")
+
+    def __init__(self, number: int = -1) -> None:
+        self.number = number
         self.last_start = -1
-        self.open: dict[bytes, Session] = {}
+        self._open: Session | list[Session] | None = None
+
+    @property
+    def open(self) -> Sequence[Session]:
+        """Sessions that a later start will close."""
+        held = self._open
+        if held is None:
+            return ()
+        return held if isinstance(held, list) else (held,)
+
+    def keep(self, session: Session) -> None:
+        """This session is open."""
+        held = self._open
+        if held is None:
+            self._open = session
+        elif session not in self.open:
+            self._open = [*self.open, session]
+
+    def drop(self, gone: Session) -> None:
+        """This session is open no more."""
+        if self._open is gone:
+            self._open = None
+        elif isinstance(self._open, list) and gone in self._open:
+            rest = [session for session in self._open if session is not gone]
+            self._open = rest if len(rest) > 1 else rest[0]
 
 
 class Station:
@@ -40,14 +73,37 @@ class Station:
     asked yet, `NOTHING_STORED` = none, so that new sessions need no look-up.
     """
 
-    __slots__ = ("connectors", "groups", "key", "partition", "stored_until")
+    __slots__ = ("_connectors", "groups", "key", "partition", "stored_until")
 
     def __init__(self, key: Owner, partition: int) -> None:
         self.key = key
         self.partition = partition
-        self.connectors: dict[int, Connector] = {}
+        self._connectors: tuple[Connector, ...] | dict[int, Connector] = ()
         self.groups: StationGroups | None = None
         self.stored_until: int | None = None
+
+    @property
+    def connectors(self) -> Iterable[Connector]:
+        """All that any session was on."""
+        held = self._connectors
+        return held.values() if isinstance(held, dict) else held
+
+    def connector(self, number: int) -> Connector:
+        """The connector of this number, made on first sight. Few of them need no dict."""
+        held = self._connectors
+        if isinstance(held, dict):
+            if number not in held:
+                held[number] = Connector(number)
+            return held[number]
+        for one in held:
+            if one.number == number:
+                return one
+        made = Connector(number)
+        if len(held) < _FEW:
+            self._connectors = (*held, made)
+        else:
+            self._connectors = {one.number: one for one in (*held, made)}
+        return made
 
 
 class Bill(NamedTuple):
@@ -63,16 +119,20 @@ class Bill(NamedTuple):
 
 
 class Session:
-    """One session in memory and what is known of its stored row."""
+    """One session in memory and what is known of its stored row.
+
+    A million of them are open at once, so each field costs 8 MB: see `rest`.
+    """
 
     __slots__ = (
+        "_events",
         "_id",
+        "_ids",
         "bill",
         "closed",
         "connector",
         "dirty_since",
         "end_ts",
-        "events",
         "forced",
         "must_load",
         "packed",
@@ -84,7 +144,6 @@ class Session:
         "slot",
         "start_ts",
         "station",
-        "transaction_ids",
         "urgent",
         "version",
         "written_ms",
@@ -95,9 +154,9 @@ class Session:
         self._id = session_id if isinstance(session_id, UUID) else None
         self.session_bytes = session_id.bytes if isinstance(session_id, UUID) else session_id
         self.protocol = protocol
-        self.transaction_ids: tuple[str, ...] = ()
-        self.events: set[CoreEvent] = set()
-        self.seen: frozenset[int] = frozenset()
+        self._ids: str | tuple[str, ...] = ()
+        self._events: set[CoreEvent] | bytes | None = None
+        self.seen = _NONE_SEEN
         self.packed = False
         self.must_load = station.stored_until != NOTHING_STORED
         self.start_ts: int | None = None
@@ -116,17 +175,45 @@ class Session:
         """Where its plain samples lie in `streams.core.lane.SampleLane`; -1: nowhere."""
 
     @property
+    def events(self) -> set[CoreEvent]:
+        """Its events but for the plain samples of its slot; the set itself, to be changed."""
+        held = self._events
+        if type(held) is set:
+            return held
+        events: set[CoreEvent] = set()
+        if type(held) is bytes:
+            events.update(KINDS[fields[0]]._make(fields) for fields in marshal.loads(held))  # noqa: S302 - own bytes
+        self._events = events
+        return events
+
+    @events.setter
+    def events(self, events: set[CoreEvent]) -> None:
+        self._events = events
+
+    def rest(self) -> None:
+        """Keep few events as bytes until they are asked for: about 110 instead of 500."""
+        held = self._events
+        if type(held) is set and len(held) <= _FEW:
+            self._events = marshal.dumps([tuple(event) for event in held]) if held else None
+
+    @property
+    def transaction_ids(self) -> tuple[str, ...]:
+        """Transaction ids that mean this session; the first one is what it was opened with."""
+        ids = self._ids
+        return (ids,) if isinstance(ids, str) else ids
+
+    @property
     def session_id(self) -> UUID:
-        """The id; made when first asked for, since open sessions are many."""
-        if self._id is None:
-            self._id = UUID(bytes=self.session_bytes)
-        return self._id
+        """The id; made when asked for, since open sessions are many."""
+        return UUID(bytes=self.session_bytes) if self._id is None else self._id
 
     def answers_to(self, *transaction_ids: str) -> None:
         """Remember transaction ids that mean this session."""
+        ids = self.transaction_ids
         for transaction_id in transaction_ids:
-            if transaction_id not in self.transaction_ids:
-                self.transaction_ids = (*self.transaction_ids, transaction_id)
+            if transaction_id not in ids:
+                ids = (*ids, transaction_id)
+        self._ids = ids[0] if len(ids) == 1 else ids
 
     @property
     def superseded(self) -> bool:
@@ -196,7 +283,7 @@ class Book:
     def _new_direct(self, key: tuple[str, str, str], protocol: str, partition: int) -> Session:
         station = self.station(key[:2], partition)
         session = Session(station, transaction_session_bytes(*key), protocol)
-        session.transaction_ids = (key[2],)
+        session.answers_to(key[2])
         self.direct[(*station.key, key[2])] = session  # with the station's own strings
         return session
 
@@ -212,7 +299,7 @@ class Book:
     def unpack(self, session: Session) -> None:
         """A closed session learns something new: its events are loaded at the next flush."""
         session.packed = False
-        session.seen = frozenset()
+        session.seen = _NONE_SEEN
         session.must_load = True
 
     def pack(self, session: Session) -> None:
@@ -246,7 +333,7 @@ class Book:
             number = event.evse if direct2 else event.connector
             if number < 0:
                 return
-            session.connector = session.station.connectors.setdefault(number, Connector())
+            session.connector = session.station.connector(number)
         elif kind not in (STARTED, ENDED):
             return
         self.settle(session)
@@ -257,9 +344,9 @@ class Book:
         if connector is None or start is None:
             return
         if session.end_ts is not None:
-            connector.open.pop(session.session_bytes, None)
-        else:
-            connector.open[session.session_bytes] = session
+            connector.drop(session)
+        elif start >= connector.last_start:
+            connector.keep(session)
         self.saw_start(connector, start)
 
     def saw_start(self, connector: Connector, start: int) -> None:
@@ -267,10 +354,10 @@ class Book:
         if start <= connector.last_start:
             return
         connector.last_start = start
-        for other in list(connector.open.values()):
+        for other in connector.open:
             if other.start_ts is not None and other.start_ts < start:
                 self.touch(other)
-                del connector.open[other.session_bytes]
+                connector.drop(other)
 
     def touch(self, session: Session, now_ms: int = 1) -> None:
         """Mark a session for the next flush although no event of its own came."""
@@ -280,7 +367,7 @@ class Book:
 
     def open_sessions(self) -> int:
         """Sessions with a start, a known connector and neither end nor successor."""
-        return sum(len(c.open) for s in self.stations.values() for c in s.connectors.values())
+        return sum(len(c.open) for s in self.stations.values() for c in s.connectors)
 
     def forget(self, gone: Callable[[int], bool]) -> None:
         """Drop every station whose partition is no longer ours."""

@@ -93,3 +93,6 @@ class Expired(NamedTuple):
 
 
 CoreEvent = Sample | Started | Ended | StateChanged | Expired
+
+KINDS = (Sample, Started, Ended, StateChanged, Expired)
+"""The classes by `kind`."""

@@ -53,6 +53,7 @@ POISON: dict[str, tuple[bytes | None, Reason, str]] = {
     "byte order mark": (b"\xef\xbb\xbf" + GOOD, Reason.NOT_JSON, ""),
     "blanks": (b" \n ", Reason.NOT_JSON, ""),
     "invalid UTF-8 in a text": (GOOD.replace(b'"S"', b'"S\xff\xfe"'), Reason.NOT_JSON, ""),
+    "invalid UTF-8 in an unknown field": (GOOD[:-1] + b',"x":"\xff"}', Reason.NOT_JSON, ""),
     "half a surrogate pair": (GOOD.replace(b'"S"', b'"\\ud800"'), Reason.NOT_JSON, ""),
     "NaN": (raw("NaN"), Reason.NOT_JSON, ""),
     "Infinity": (raw("Infinity"), Reason.NOT_JSON, ""),

@@ -21,7 +21,7 @@ from streams.sink.memory import MemorySink
 from streams.worker import Worker
 
 SESSIONS, SAMPLES = 100, 20
-BYTECODES_PER_EVENT = 600
+BYTECODES_PER_EVENT = 420
 """With a margin of about a quarter: Python versions differ."""
 
 BLOCKS_PER_EVENT = 4.0
