@@ -43,10 +43,10 @@ lint: install-dev ## lint, types and import contracts alone
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports --no-logo
 
-bench: install-dev ## CPU per event, freshness, memory; five minutes, build/bench.json
+bench: install-dev ## CPU per event, freshness, memory: five minutes
 	@$(PY) -m bench $(ARGS)
 
-bench-peers: install-dev ## the same job on other engines, from real Kafka (Java, Maven)
+bench-peers: install-dev ## the same job on other engines (Java, Maven)
 	@$(PY) -m bench.peers $(ARGS)
 
 bench-pricing: install-dev ## sessions priced per CPU second, beside the test oracle

@@ -93,6 +93,7 @@ def _columns(d: Decoded, topic: str, partition: int) -> pa.Table:
         cast("Sample", c) if k is wire.MeterSampled else None
         for k, c in zip(classes, cores, strict=True)
     ]
+    attributes = [_attributes(e, c) for e, c in zip(events, cores, strict=True)]  # may flag a card
     message_ids, gateways, flags = _notes(events)
     if suspicious([*message_ids, *set(gateways), *set(flags)]):
         mask_notes(events)
@@ -127,7 +128,7 @@ def _columns(d: Decoded, topic: str, partition: int) -> pa.Table:
             ],
             SOC,
         ),
-        "attributes": _text([_attributes(e, c) for e, c in zip(events, cores, strict=True)]),
+        "attributes": _text(attributes),
         "flags": _text(flags),
         "received_at": times(_received(events)),
         "message_id": _text(message_ids),
