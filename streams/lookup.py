@@ -11,7 +11,6 @@ from streams.core.events import STARTED, CoreEvent
 from streams.core.facts import CLOSED
 from streams.core.groups import PROTOCOL, GroupBook
 from streams.core.identity import NIL
-from streams.core.station_groups import StationGroups
 from streams.event_rows import core_event
 from streams.fast_lane import FastLane
 from streams.session_rows import settled
@@ -42,7 +41,7 @@ class Lookup:
         if stored is None:
             station.stored_until = NOTHING_STORED
             if station.groups is not None:
-                _want_nothing(station.groups)
+                station.groups.want_nothing()
             return
         station.stored_until = stored.last_event_ms
         for number, start in stored.last_starts:
@@ -71,8 +70,7 @@ class Lookup:
             return
         connector = station.connector(row.number)
         if row.protocol == PROTOCOL:
-            groups = station.groups = station.groups or StationGroups(station)
-            groups.wanted_ids.update(row.transaction_ids or ("",))
+            self._groups.of(station).want(*(row.transaction_ids or ("",)))
             return
         key = (*station.key, row.transaction_ids[0] if row.transaction_ids else "")
         session = self._book.direct.get(key)
@@ -81,17 +79,13 @@ class Lookup:
             session.answers_to(*row.transaction_ids)
             session.start_ts, session.connector = row.started_ms, connector
             self._book.direct[key] = session
-            connector.keep(session)
+            self._book.keep(connector, session)
         _adopt(session, row)
         if connector.last_start > row.started_ms and session.end_ts is None:
             self._book.touch(session)
 
     def _resolve16(self) -> None:
-        wanting = [
-            s.groups
-            for s in self._book.stations.values()
-            if s.groups is not None and (s.groups.wanted_ids or s.groups.wanted_to)
-        ]
+        wanting = list(self._groups.wanting)
         if not wanting:
             return
         wanted = {g.station.key: set(g.wanted_ids) for g in wanting if g.wanted_ids}
@@ -101,7 +95,7 @@ class Lookup:
         for groups in wanting:
             if groups.wanted_to:
                 groups.window = (groups.wanted_from, groups.wanted_to)
-            _want_nothing(groups)
+            groups.want_nothing()
         for row in rows:
             station = self._book.stations[row.owner]
             session = Session(station, row.session_id, PROTOCOL)
@@ -110,7 +104,7 @@ class Lookup:
             self._groups.merge(station, session, events.get(row.session_id, ()))
             groups_now = station.groups
             if groups_now is not None:
-                _want_nothing(groups_now)
+                groups_now.want_nothing()
 
     def load_dirty(self) -> None:
         """Stored events of dirty 2.x and imported sessions join their sets."""
@@ -207,8 +201,3 @@ def _adopt(session: Session, row: StoredSession) -> None:
         first, last = row.slice_first // 1000, row.slice_last // 1000
         session.slice_first = min(first, session.slice_first or first)
         session.slice_last = max(last, session.slice_last or last)
-
-
-def _want_nothing(groups: StationGroups) -> None:
-    groups.wanted_ids.clear()
-    groups.wanted_from = groups.wanted_to = 0

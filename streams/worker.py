@@ -404,7 +404,7 @@ class Worker:
             self._events,
             self._book.duplicates + self._fast.lane.duplicates,
             self._dead_total,
-            self._book.open_sessions(),
+            self._book.open_sessions,
             len(self._book.dirty),
             {f"{tp.topic}-{tp.partition}": at for tp, at in self._positions.items()},
         )

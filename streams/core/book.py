@@ -49,21 +49,27 @@ class Connector:
             return ()
         return held if isinstance(held, list) else (held,)
 
-    def keep(self, session: Session) -> None:
-        """This session is open."""
+    def keep(self, session: Session) -> bool:
+        """This session is open; True where that is news."""
         held = self._open
         if held is None:
             self._open = session
-        elif session not in self.open:
+        elif session in self.open:
+            return False
+        else:
             self._open = [*self.open, session]
+        return True
 
-    def drop(self, gone: Session) -> None:
-        """This session is open no more."""
+    def drop(self, gone: Session) -> bool:
+        """This session is open no more; True where that is news."""
         if self._open is gone:
             self._open = None
         elif isinstance(self._open, list) and gone in self._open:
             rest = [session for session in self._open if session is not gone]
             self._open = rest if len(rest) > 1 else rest[0]
+        else:
+            return False
+        return True
 
 
 class Station:
@@ -231,6 +237,8 @@ class Book:
         self.dirty: dict[Session, None] = {}
         self.new_stations: list[Station] = []
         self.duplicates = 0
+        self.open_sessions = 0
+        """Sessions with a start, a known connector and neither end nor successor."""
 
     def station(self, key: Owner, partition: int) -> Station:
         """The station's memory, made on first sight."""
@@ -344,10 +352,14 @@ class Book:
         if connector is None or start is None:
             return
         if session.end_ts is not None:
-            connector.drop(session)
+            self.open_sessions -= connector.drop(session)
         elif start >= connector.last_start:
-            connector.keep(session)
+            self.keep(connector, session)
         self.saw_start(connector, start)
+
+    def keep(self, connector: Connector, session: Session) -> None:
+        """A later start on the connector will close this session."""
+        self.open_sessions += connector.keep(session)
 
     def saw_start(self, connector: Connector, start: int) -> None:
         """A start on the connector settles every open session that began before it."""
@@ -357,7 +369,7 @@ class Book:
         for other in connector.open:
             if other.start_ts is not None and other.start_ts < start:
                 self.touch(other)
-                connector.drop(other)
+                self.open_sessions -= connector.drop(other)
 
     def touch(self, session: Session, now_ms: int = 1) -> None:
         """Mark a session for the next flush although no event of its own came."""
@@ -365,12 +377,10 @@ class Book:
         session.dirty_since = session.dirty_since or now_ms
         self.dirty[session] = None
 
-    def open_sessions(self) -> int:
-        """Sessions with a start, a known connector and neither end nor successor."""
-        return sum(len(c.open) for s in self.stations.values() for c in s.connectors)
-
     def forget(self, gone: Callable[[int], bool]) -> None:
         """Drop every station whose partition is no longer ours."""
+        lost = [s for s in self.stations.values() if gone(s.partition)]
+        self.open_sessions -= sum(len(c.open) for s in lost for c in s.connectors)
         self.stations = {k: s for k, s in self.stations.items() if not gone(s.partition)}
         self.direct = {k: s for k, s in self.direct.items() if not gone(s.station.partition)}
         self.dirty = {s: None for s in self.dirty if not gone(s.station.partition)}

@@ -43,6 +43,8 @@ class GroupBook:
     def __init__(self, book: Book) -> None:
         self._book = book
         self.tangled: dict[StationGroups, None] = {}
+        self.wanting: dict[StationGroups, None] = {}
+        """Those that want something from the store."""
         self.moved: list[Moved] = []
 
     def add(  # the hot path: no wrapper object an event
@@ -132,9 +134,12 @@ class GroupBook:
             group.allotted = True
 
     def _station(self, tenant: str, station_id: str, partition: int) -> StationGroups:
-        station = self._book.station((tenant, station_id), partition)
+        return self.of(self._book.station((tenant, station_id), partition))
+
+    def of(self, station: Station) -> StationGroups:
+        """The 1.6 memory of a station, made on first sight."""
         if station.groups is None:
-            station.groups = StationGroups(station)
+            station.groups = StationGroups(station, self.wanting)
         return station.groups
 
     def _new_session(self, groups: StationGroups, session_id: UUID) -> Session:
@@ -153,6 +158,7 @@ class GroupBook:
         first = ts - WINDOW_MS
         groups.wanted_from = min(groups.wanted_from or first, first)
         groups.wanted_to = max(groups.wanted_to, ts + WINDOW_MS)
+        self.wanting[groups] = None
 
     def unpack(self, session: Session) -> None:
         """Have a packed session's events loaded again, then allot anew."""
@@ -163,7 +169,7 @@ class GroupBook:
             session.packed = False
             for transaction_id in session.transaction_ids:
                 groups.group(transaction_id).seen.clear()
-                groups.wanted_ids.add(transaction_id)
+                groups.want(transaction_id)
         self._tangle(groups)
 
     def pack(self, session: Session) -> None:
@@ -206,8 +212,7 @@ class GroupBook:
         self, station: Station, session: Session, tagged: Iterable[tuple[str, CoreEvent]]
     ) -> None:
         """A stored session (version and ids filled in) and its stored events become known."""
-        groups = station.groups or StationGroups(station)
-        station.groups = groups
+        groups = self.of(station)
         mine = groups.sessions.setdefault(session.session_id, session)
         if mine is not session:
             mine.version = max(mine.version, session.version)
@@ -238,7 +243,7 @@ class GroupBook:
 
     def merge_floating(self, station: Station, tagged: Iterable[tuple[str, CoreEvent]]) -> None:
         """Stored events that no session claimed become known again."""
-        groups = station.groups = station.groups or StationGroups(station)
+        groups = self.of(station)
         for transaction_id, event in tagged:
             group = groups.group(transaction_id)
             group.add(event)
@@ -364,5 +369,7 @@ class GroupBook:
 
     def forget(self, gone: Callable[[int], bool]) -> None:
         """Drop what belongs to partitions no longer ours."""
-        self.tangled = {g: None for g in self.tangled if not gone(g.station.partition)}
+        for waiting in (self.tangled, self.wanting):
+            for groups in [g for g in waiting if gone(g.station.partition)]:
+                del waiting[groups]
         self.moved = [m for m in self.moved if not gone(m.station.partition)]

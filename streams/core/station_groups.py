@@ -67,11 +67,14 @@ class StationGroups:
         "wanted_from",
         "wanted_ids",
         "wanted_to",
+        "wanting",
         "window",
     )
 
-    def __init__(self, station: Station) -> None:
+    def __init__(self, station: Station, wanting: dict[StationGroups, None]) -> None:
         self.station = station
+        self.wanting = wanting
+        """Everybody who wants something; joined by who does."""
         self.groups: dict[str, Group] = {}
         self.sessions: dict[UUID, Session] = {}
         self.started: dict[UUID, Started] = {}
@@ -88,5 +91,16 @@ class StationGroups:
         if found is None:
             found = self.groups[transaction_id] = Group(self, transaction_id)
             if self.station.stored_until != NOTHING_STORED:
-                self.wanted_ids.add(transaction_id)
+                self.want(transaction_id)
         return found
+
+    def want(self, *transaction_ids: str) -> None:
+        """Have what is stored under these ids loaded."""
+        self.wanted_ids.update(transaction_ids)
+        self.wanting[self] = None
+
+    def want_nothing(self) -> None:
+        """All that was wanted has been asked for."""
+        self.wanted_ids.clear()
+        self.wanted_from = self.wanted_to = 0
+        self.wanting.pop(self, None)
