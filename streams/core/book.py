@@ -186,15 +186,19 @@ class Session:
         held = self._events
         if type(held) is set:
             return held
-        events: set[CoreEvent] = set()
-        if type(held) is bytes:
-            events.update(KINDS[fields[0]]._make(fields) for fields in marshal.loads(held))  # noqa: S302 - own bytes
-        self._events = events
+        self._events = events = set(self.peek())
         return events
 
     @events.setter
     def events(self, events: set[CoreEvent]) -> None:
         self._events = events
+
+    def peek(self) -> Iterable[CoreEvent]:
+        """The same, only to be looked at: what rests stays at rest."""
+        held = self._events
+        if type(held) is bytes:
+            return [KINDS[fields[0]]._make(fields) for fields in marshal.loads(held)]  # noqa: S302 - own bytes
+        return held or ()  # type: ignore[return-value]
 
     def rest(self) -> None:
         """Keep few events as bytes until they are asked for: about 110 instead of 500."""
