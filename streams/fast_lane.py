@@ -10,13 +10,14 @@ handed back for it, with its samples as tuples (`samples`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from streams.core.book import Book, Session
-from streams.core.columns import ABSENT, UNKNOWN, Samples, Small
+from streams.core.columns import ABSENT, UNKNOWN, Bits, Samples, Small
 from streams.core.events import CURRENT, CoreEvent, Sample
 from streams.core.groups import PROTOCOL
 from streams.core.lane import SampleLane
@@ -58,9 +59,10 @@ class FastLane:
                 self._book.dirty[session] = None
         slots = np.array([s.slot for s in homes], np.int32)
         self._place(homes, samples)
-        if int(slots.min(initial=0)) < 0:
-            samples, slots = self._pass_packed(hot, homes, samples, slots, partition, now_ms)
-        self.lane.append(slots, samples)
+        for i in np.flatnonzero(~self._append(slots, samples)).tolist():
+            # The general way: of packed sessions mostly known already, or misfits of the lane.
+            sample, protocol = self._sample(samples, i), homes[i].protocol
+            self._book.add_direct(*hot.keys[i], protocol, sample, partition, now_ms)
         ids = pa.py_buffer(b"".join([s.session_bytes for s in homes]))
         return hot.table.append_column(
             "session_id", pa.FixedSizeBinaryArray.from_buffers(_ID, len(homes), [None, ids])
@@ -72,21 +74,13 @@ class FastLane:
             if session.connector is None and not session.packed:
                 self._book.notice(session, self._sample(samples, i))
 
-    def _pass_packed(
-        self,
-        hot: HotChunk,
-        homes: Sequence[Session],
-        samples: Samples,
-        slots: Small,
-        partition: int,
-        now_ms: int,
-    ) -> tuple[Samples, Small]:
-        """Samples of packed sessions go the general way: mostly they are known already."""
-        for i in np.flatnonzero(slots < 0).tolist():
-            sample = self._sample(samples, i)
-            self._book.add_direct(*hot.keys[i], homes[i].protocol, sample, partition, now_ms)
-        keep = slots >= 0
-        return samples.where(keep), slots[keep]
+    def _append(self, slots: Small, samples: Samples) -> Bits:
+        """Which samples the lane took; none of sessions without a slot."""
+        homed = slots >= 0
+        if homed.all():
+            return self.lane.append(slots, samples)
+        homed[homed] = self.lane.append(slots[homed], samples.where(homed))
+        return homed
 
     def _sample(self, samples: Samples, i: int) -> Sample:
         context, connector, evse = self.lane.shapes[int(samples.shape[i])]
@@ -106,36 +100,39 @@ class FastLane:
         )
 
     def load(self, session: Session, events: Iterable[CoreEvent]) -> list[CoreEvent]:
-        """Plain samples from the store join the lane; returns the other events."""
+        """Plain samples from the store join the lane; returns the other events and misfits."""
         if session.protocol in _SLOW:
             return list(events)
         rest: list[CoreEvent] = []
+        plain: list[Sample] = []
         rows: list[tuple[int, int, int, int, int, int]] = []
         for event in events:
-            row = self._row(event) if isinstance(event, Sample) else None
-            if row is None:
-                rest.append(event)
-            else:
+            if isinstance(event, Sample) and (row := self._row(event)) is not None:
+                plain.append(event)
                 rows.append(row)
+            else:
+                rest.append(event)
         if rows:
             if session.slot < 0:
                 session.slot = self.lane.new_slot()
             small, wide = np.int32, np.int64
             kinds = (wide, small, wide, small, small, small)
             columns = (np.array(c, k) for c, k in zip(zip(*rows, strict=True), kinds, strict=True))
-            self.lane.append(np.full(len(rows), session.slot, np.int32), Samples(*columns))
+            slots = np.full(len(rows), session.slot, np.int32)
+            misfit = ~self.lane.append(slots, Samples(*columns))
+            rest.extend(compress(plain, misfit.tolist()))
         return rest
 
     def _row(self, s: Sample) -> tuple[int, int, int, int, int, int] | None:
         if s.flags or s.export_mwh is not None:
             return None
+        power = UNKNOWN if s.power_mw is None else s.power_mw
         current = UNKNOWN
         if s.extra:
             if len(s.extra) > 1 or s.extra[0][0] != CURRENT:
                 return None
             current = s.extra[0][1]
-        power = UNKNOWN if s.power_mw is None else s.power_mw
-        if abs(power + 1) > _INT32 or abs(current + 1) > _INT32:
+        if abs(s.power_mw or 0) > _INT32 or (s.extra and abs(current) > _INT32):
             return None
         register = ABSENT if s.import_mwh is None else s.import_mwh
         shape = self.lane.shape(s.context, s.connector, s.evse)

@@ -6,6 +6,8 @@ from streams.catalogue import NO_TERMS, Catalogue, Owner, Terms
 from streams.core.pricing.contract import Contract
 
 _SINCE_EVER = -(2**62)
+_MOST = 100_000
+"""Contracts kept, about 400 bytes each; a million stations may report in turn."""
 
 
 class LastingContracts:
@@ -30,6 +32,8 @@ class LastingContracts:
         contract = self._catalogue.contract(owner, id_token, started_ms, area)
         since = self._since(owner, contract)
         if since is not None and since <= started_ms:
+            if len(self._kept) >= _MOST:
+                self._kept.clear()
             self._kept[(owner, area)] = (contract, since)
         return contract
 

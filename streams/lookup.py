@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from streams.core.book import NOTHING_STORED, Book, Connector, Owner, Session, Station
+from streams.core.book import NOTHING_STORED, Book, Connector, Owner, Session, Station, slices_code
 from streams.core.events import STARTED, CoreEvent
 from streams.core.facts import CLOSED
 from streams.core.groups import PROTOCOL, GroupBook
@@ -199,5 +199,8 @@ def _adopt(session: Session, row: StoredSession) -> None:
     session.closed = row.status in CLOSED
     if row.slice_first is not None and row.slice_last is not None:
         first, last = row.slice_first // 1000, row.slice_last // 1000
-        session.slice_first = min(first, session.slice_first or first)
-        session.slice_last = max(last, session.slice_last or last)
+        first, last = (
+            min(first, session.slice_first or first),
+            max(last, session.slice_last or last),
+        )
+        session.slices = slices_code(first, last)

@@ -15,7 +15,7 @@ import numpy as np
 
 from schemas.currencies import minor_exponent
 from streams.catalogue import Catalogue
-from streams.core.book import Bill, Session
+from streams.core.book import Bill, Session, slices_code
 from streams.core.columns import ABSENT, Bits, Ints, Many, PricedMany, Samples
 from streams.core.facts import CLOSED, ORPHAN_STOP
 from streams.core.lane import SampleLane
@@ -216,9 +216,13 @@ def _unpriced(terms: _Terms, billed: Bits) -> list[str]:
 
 def _remember_slices(sessions: Sequence[Session], many: Many) -> None:
     first, last = slice_bounds(many)
+    shared: dict[tuple[int, int], int] = {}  # an object a number, not a session
     for session, begin, end in zip(sessions, first.tolist(), last.tolist(), strict=True):
         if begin != ABSENT:
-            session.slice_first, session.slice_last = begin, end
+            code = shared.get((begin, end))
+            if code is None:
+                code = shared[(begin, end)] = slices_code(begin, end)
+            session.slices = code
 
 
 def _volumes(many: Many, start: Ints, at: Ints) -> Volumes:

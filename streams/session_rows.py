@@ -11,7 +11,7 @@ from schemas.currencies import minor_exponent
 from streams.arrow import MONEY, SECONDS, STRINGS, WH, scaled, times, uuids, words
 from streams.catalogue import Catalogue, StationInfo
 from streams.core import facts as status
-from streams.core.book import Bill, Session
+from streams.core.book import SLICE_S, Bill, Session, slices_code
 from streams.core.derive import derive
 from streams.core.events import Sample
 from streams.core.facts import Facts
@@ -23,7 +23,6 @@ from streams.core.pricing.priced import Money, Priced
 from streams.core.slices import Slice, slice_session
 from streams.session_usage import usage_of_facts
 
-SLICE_S = 900
 VERSION_BITS = 40
 COUNT_BITS = 28
 NOT_BILLED, TARIFF_REFUSED = "not_billed", "tariff_refused"
@@ -174,7 +173,7 @@ def _cover_old_slices(out: Derived) -> None:
         out.amounts = [*out.amounts, *(_NOTHING for _ in gone)]
         starts += [old_first, old_last]
     if starts:
-        session.slice_first, session.slice_last = min(starts), max(starts)
+        session.slices = slices_code(min(starts), max(starts))
 
 
 def _tombstone(session: Session, version: int) -> Derived:

@@ -281,10 +281,12 @@ class Worker:
             if len(self._closed) <= OPEN_IN_MEMORY and now_ms - written < keep_ms:
                 break
             self._closed.popleft()
-            book = self._groups if session.protocol == "ocpp1.6" else self._book
             if not session.dirty_since and not session.packed and not session.must_load:
                 if session.slot < 0:  # samples in the lane are small enough as they are
-                    book.pack(session)
+                    if session.protocol == "ocpp1.6":
+                        self._groups.pack(session)
+                    else:
+                        session.pack()
                 self._packed.append(session)
         for _ in range(len(self._packed) - PACKED_IN_MEMORY):
             session = self._packed.popleft()

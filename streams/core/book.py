@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
+from schemas.units import SLICE_MS
 from streams.core.events import ENDED, EXPIRED, KINDS, STARTED, CoreEvent
 from streams.core.identity import transaction_session_bytes
 
@@ -24,6 +25,8 @@ Owner = tuple[str, str]
 NOTHING_STORED = -1
 
 
+SLICE_S = SLICE_MS // 1000
+_LOW = (1 << 32) - 1
 _NONE_SEEN: frozenset[int] = frozenset()
 _FEW = 4
 
@@ -112,6 +115,11 @@ class Station:
         return made
 
 
+def slices_code(first_s: int, last_s: int) -> int:
+    """First and last slice of a session in one number: sessions that share it share the object."""
+    return first_s // SLICE_S << 32 | last_s // SLICE_S & _LOW
+
+
 class Bill(NamedTuple):
     """What a closed session was last written with; amounts in micro-units, None: no price."""
 
@@ -143,10 +151,8 @@ class Session:
         "must_load",
         "packed",
         "protocol",
-        "seen",
         "session_bytes",
-        "slice_first",
-        "slice_last",
+        "slices",
         "slot",
         "start_ts",
         "station",
@@ -161,8 +167,7 @@ class Session:
         self.session_bytes = session_id.bytes if isinstance(session_id, UUID) else session_id
         self.protocol = protocol
         self._ids: str | tuple[str, ...] = ()
-        self._events: set[CoreEvent] | bytes | None = None
-        self.seen = _NONE_SEEN
+        self._events: set[CoreEvent] | frozenset[int] | bytes | None = None
         self.packed = False
         self.must_load = station.stored_until != NOTHING_STORED
         self.start_ts: int | None = None
@@ -175,8 +180,8 @@ class Session:
         self.urgent = False
         self.forced = False
         self.bill: Bill | None = None
-        self.slice_first: int | None = None
-        self.slice_last: int | None = None
+        self.slices: int | None = None
+        """First and last slice that were written, as `slices_code` packs them."""
         self.slot = -1
         """Where its plain samples lie in `streams.core.lane.SampleLane`; -1: nowhere."""
 
@@ -186,7 +191,9 @@ class Session:
         held = self._events
         if type(held) is set:
             return held
-        self._events = events = set(self.peek())
+        events = set(self.peek())
+        if not self.packed:
+            self._events = events
         return events
 
     @events.setter
@@ -198,7 +205,31 @@ class Session:
         held = self._events
         if type(held) is bytes:
             return [KINDS[fields[0]]._make(fields) for fields in marshal.loads(held)]  # noqa: S302 - own bytes
-        return held or ()  # type: ignore[return-value]
+        return held if type(held) is set else ()
+
+    @property
+    def seen(self) -> frozenset[int]:
+        """Hashes of the events of a packed session."""
+        held = self._events
+        return held if isinstance(held, frozenset) else _NONE_SEEN
+
+    def pack(self) -> None:
+        """Keep only hashes of its events."""
+        self._events = frozenset(map(hash, self.events))
+        self.packed = True
+
+    @property
+    def slice_first(self) -> int | None:
+        """Start of the first slice that was written, epoch s."""
+        return None if self.slices is None else (self.slices >> 32) * SLICE_S
+
+    @property
+    def slice_last(self) -> int | None:
+        """Start of the last slice that was written, epoch s."""
+        if self.slices is None:
+            return None
+        low = self.slices & _LOW
+        return (low - (low >> 31 << 32)) * SLICE_S
 
     def rest(self) -> None:
         """Keep few events as bytes until they are asked for: about 110 instead of 500."""
@@ -237,6 +268,7 @@ class Book:
 
     def __init__(self) -> None:
         self.stations: dict[Owner, Station] = {}
+        self._tenants: dict[str, str] = {}
         self.direct: dict[tuple[str, str, str], Session] = {}
         self.dirty: dict[Session, None] = {}
         self.new_stations: list[Station] = []
@@ -248,6 +280,8 @@ class Book:
         """The station's memory, made on first sight."""
         found = self.stations.get(key)
         if found is None:
+            tenant, station_id = key
+            key = (self._tenants.setdefault(tenant, tenant), station_id)
             found = self.stations[key] = Station(key, partition)
             self.new_stations.append(found)
         return found
@@ -311,14 +345,8 @@ class Book:
     def unpack(self, session: Session) -> None:
         """A closed session learns something new: its events are loaded at the next flush."""
         session.packed = False
-        session.seen = _NONE_SEEN
-        session.must_load = True
-
-    def pack(self, session: Session) -> None:
-        """Keep only what recognises duplicates of a closed, written session."""
-        session.seen = frozenset(map(hash, session.events))
         session.events = set()
-        session.packed = True
+        session.must_load = True
 
     def evict(self, session: Session) -> None:
         """Forget a packed session; the store is asked when it speaks again."""

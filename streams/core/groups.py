@@ -216,7 +216,7 @@ class GroupBook:
         mine = groups.sessions.setdefault(session.session_id, session)
         if mine is not session:
             mine.version = max(mine.version, session.version)
-            mine.slice_first, mine.slice_last = session.slice_first, session.slice_last
+            mine.slices = session.slices
             mine.answers_to(*session.transaction_ids)
             mine.closed = session.closed
         mine.packed = mine.must_load = False
