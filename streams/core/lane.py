@@ -104,7 +104,7 @@ class SampleLane:
         nbytes = sum(column.nbytes for column in arrays) + self._bases.nbytes
         return nbytes + len(spare) * spare.itemsize
 
-    def _count(self, slots: Ints) -> Ints:
+    def _count(self, slots: NDArray[Any]) -> Ints:
         if len(slots) and (slots.min() < 0 or slots.max() >= len(self._held)):
             raise ValueError("no such slot")
         held = self._held.take(slots).astype(np.int64)
