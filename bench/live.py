@@ -100,9 +100,7 @@ class Line:
             part = values[at : at + CHUNK]
             first = self._offsets[partition]
             after = self._offsets[partition] = first + len(part)
-            chunk = Chunk(
-                self._tp(partition), range(first, after), part, [None] * len(part), after
-            )
+            chunk = Chunk(self._tp(partition), range(first, after), part, [None] * len(part), after)
             begun = time.process_time()
             self.worker.accept(chunk, now_ms)
             self.accept_s += time.process_time() - begun

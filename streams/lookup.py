@@ -107,7 +107,13 @@ class Lookup:
                 groups_now.want_nothing()
 
     def load_dirty(self) -> None:
-        """Stored events of dirty 2.x and imported sessions join their sets."""
+        """Stored events of dirty 2.x and imported sessions join their sets. What they tell may
+        make sessions of the same connectors dirty, and those be loaded too.
+        """
+        while unknown := self._unknown():
+            self._load(unknown)
+
+    def _unknown(self) -> dict[UUID, Session]:
         unknown: dict[UUID, Session] = {}
         for session in self._book.dirty:
             if session.must_load and session.protocol != PROTOCOL:
@@ -115,8 +121,9 @@ class Lookup:
                     session.must_load = False
                 else:
                     unknown[session.session_id] = session
-        if not unknown:
-            return
+        return unknown
+
+    def _load(self, unknown: dict[UUID, Session]) -> None:
         rows = self._sink.sessions_by_id([(*s.station.key, s.session_id) for s in unknown.values()])
         events = self._events(rows)
         for row in rows:
@@ -124,6 +131,9 @@ class Lookup:
             _adopt(session, row)
             loaded = [event for _, event in events.get(row.session_id, ())]
             self._book.merge_direct(session, self._fast.load(session, loaded))
+            if session.connector is None:  # perhaps only samples tell it, which joined the lane
+                for event in loaded:
+                    self._book.notice(session, event)
         for session in unknown.values():
             session.must_load = False
 

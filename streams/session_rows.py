@@ -115,6 +115,8 @@ def derive_session(
     version = catalogue revision << 40 | moves << 28 | 2 × distinct events + superseded, where
     moves count how often events left the session: their number alone would let it fall.
     """
+    if session.packed:
+        return None  # its events are not here: that is no reason to call it empty
     events = session.events.union(samples) if samples else session.events
     count = len(events)
     moves = (session.version % (1 << VERSION_BITS) >> COUNT_BITS) + session.forced

@@ -349,7 +349,9 @@ class Book:
         session.must_load = True
 
     def evict(self, session: Session) -> None:
-        """Forget a packed session; the store is asked when it speaks again."""
+        """Forget a closed session; the store is asked when it speaks again, or another follows."""
+        if not session.packed:
+            session.pack()
         for transaction_id in session.transaction_ids:
             key = (*session.station.key, transaction_id)
             if self.direct.get(key) is session:
@@ -405,6 +407,8 @@ class Book:
 
     def touch(self, session: Session, now_ms: int = 1) -> None:
         """Mark a session for the next flush although no event of its own came."""
+        if session.packed and session.protocol != "ocpp1.6":
+            self.unpack(session)  # given up, and now followed by another: to be derived once more
         session.urgent = True
         session.dirty_since = session.dirty_since or now_ms
         self.dirty[session] = None
