@@ -4,13 +4,13 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install install-dev demo check unit lint test bench bench-peers bench-pricing lock schemas clean
+.PHONY: help install install-dev demo check unit lint test test-long bench bench-peers bench-pricing lock schemas clean
 SHELL := /bin/sh
 
 VENV := .venv
 PY := $(VENV)/bin/python
 UV := 0.13.9
-FAST := not slow and not integration and not docker
+FAST := not slow and not integration and not docker and not long
 
 # A checkout that was moved or copied is installed anew: the editable path is in the .venv.
 ifneq ($(shell cat $(VENV)/.checkout 2>/dev/null),$(CURDIR))
@@ -35,7 +35,10 @@ unit: install-dev ## unit tests alone
 	@$(PY) -m pytest -q -m "$(FAST)" $(ARGS)
 
 test: lint ## everything: the same, and all tests
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -m "not long" $(ARGS)
+
+test-long: install-dev ## 10,000 streams, fast lane against its twin: 15 minutes
+	@$(PY) -m pytest -m long $(ARGS)
 
 lint: install-dev ## lint, types and import contracts alone
 	@$(PY) -m ruff check --quiet .

@@ -389,6 +389,8 @@ class Book:
             self.open_sessions -= connector.drop(session)
         elif start >= connector.last_start:
             self.keep(connector, session)
+        else:
+            session.urgent = True  # another followed before it was known where this one is
         self.saw_start(connector, start)
 
     def keep(self, connector: Connector, session: Session) -> None:

@@ -54,6 +54,7 @@ def much_was_fast(counts: Counts) -> None:
     assert counts.fast_priced >= 0.3 * counts.fast_sessions
 
 
+@pytest.mark.slow
 def test_streams_are_written_alike_with_the_fast_lane_open_and_shut() -> None:
     counts = played(range(250))
     much_was_fast(counts)
@@ -66,7 +67,7 @@ def test_a_stream_is_the_same_for_the_same_seed() -> None:
     assert script_of(3) != script_of(4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("thousand", range(10))
 def test_ten_thousand_streams_are_written_alike(thousand: int) -> None:
