@@ -24,7 +24,7 @@ from bench.machine import memory_mb
 from laddstream.settings import Settings
 from streams.catalogue import Catalogue
 from streams.chunk import Chunk, TopicPartition
-from streams.core.book import Owner
+from streams.core.session import Owner
 from streams.memory import Memory
 from streams.sink.port import Reassignment, Selection, StoredSession, StoredStation, StoredTerms
 from streams.worker import Worker

@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from streams.arrow import MONEY, WH, scaled, times, uuids, words
 from streams.catalogue import Catalogue
-from streams.core.book import Bill
 from streams.core.facts import ENDED_ESTIMATED
+from streams.core.session import Bill
 from streams.session_rows import NOT_BILLED, VERSION_BITS, Derived
 
 LATE_EVENT, CATALOGUE = "late_event", "catalogue"

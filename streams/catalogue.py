@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, NamedTuple, TypeVar
@@ -33,6 +33,7 @@ from streams.core.pricing.compiled import Compiled
 from streams.core.pricing.contract import (
     COMPANY,
     DRIVER,
+    HERE,
     NOBODY,
     PARTNER,
     UTC_ZONE,
@@ -130,6 +131,13 @@ class Catalogue:
 
         `area`: what the events say of it, where the catalogue does not know the station's.
         """
+        found = self.shared_contract(owner, id_token, started_ms, area)
+        return replace(found, because=found.told_at(owner[1]))
+
+    def shared_contract(
+        self, owner: Owner, id_token: str, started_ms: int, area: str = ""
+    ) -> Contract:
+        """The same with `HERE` for the station in its reasons."""
         tenant, station_id = owner
         info = self.station(owner, started_ms)
         site = Site(station_id, info.area or area)
@@ -253,9 +261,9 @@ def _choose(
     if own:
         return _Choice(own, f"tariff {own}: own tariff of plan {plan.plan_id if plan else ''}")
     if info.tariff_id:
-        return _Choice(info.tariff_id, f"tariff {info.tariff_id}: station {site.station_id}'s own")
+        return _Choice(info.tariff_id, f"tariff {info.tariff_id}: station {HERE}'s own")
     known = "has no tariff" if info is not NO_STATION else "is not in the catalogue"
-    return _Choice("", f"no tariff: station {site.station_id} {known}")
+    return _Choice("", f"no tariff: station {HERE} {known}")
 
 
 def _assigned(one: Assignment) -> _Choice:

@@ -56,8 +56,13 @@ def build_catalogue(
         for _, stored, _ in versions
         if stored is not None and stored.tariff is not None and stored.compiled is not None
     }
+    sites: dict[StationInfo, StationInfo] = {}  # of equal stations one object is kept
+
+    def station(row: Row) -> StationInfo:
+        return sites.setdefault(info := _station(row), info)
+
     return Catalogue(
-        revision, _timelines(stations, "station_id", _station), found, _terms(tables), ready
+        revision, _timelines(stations, "station_id", station), found, _terms(tables), ready
     )
 
 

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from streams.core.book import Book, Session
+from streams.core.book import Book
 from streams.core.columns import ABSENT, UNKNOWN, Bits, Samples, Small
 from streams.core.events import CURRENT, CoreEvent, Sample
 from streams.core.groups import PROTOCOL
 from streams.core.lane import SampleLane
+from streams.core.resting import names_of
+from streams.core.session import Session
 
 if TYPE_CHECKING:
     from streams.hot import HotChunk
@@ -41,38 +43,53 @@ class FastLane:
 
     def take(self, hot: HotChunk, partition: int, now_ms: int) -> pa.Table:
         """Add a chunk's samples; returns their rows of `events` with the sessions in them."""
-        direct = self._book.direct
-        found = list(map(direct.get, hot.keys))
-        if None in found:
-            for i, session in enumerate(found):
-                if session is None:
-                    key, protocol = hot.keys[i], hot.protocols[i]
-                    found[i] = self._book.open_direct(key, protocol, partition)
-        homes: list[Session] = found  # type: ignore[assignment]  # none is missing now
+        resting = self._book.resting
+        slots, packed = self._slots(hot, partition)
         codes = np.array([self.lane.shape(*s) for s in hot.shapes], np.int32)
         samples = hot.samples._replace(shape=codes[hot.samples.shape])
-        for session in dict.fromkeys(homes):
-            if session.slot < 0 and not session.packed:
-                session.slot = self.lane.new_slot()
-            if not session.dirty_since and not session.packed:
-                session.dirty_since = now_ms
-                self._book.dirty[session] = None
-        slots = np.array([s.slot for s in homes], np.int32)
-        self._place(homes, samples)
-        for i in np.flatnonzero(~self._append(slots, samples)).tolist():
+        self._place(hot.keys, slots, samples)
+        taken = self._append(slots, samples)
+        resting.news[slots[taken]] = True
+        for i in np.flatnonzero(~taken).tolist():
             # The general way: of packed sessions mostly known already, or misfits of the lane.
-            sample, protocol = self._sample(samples, i), homes[i].protocol
-            self._book.add_direct(*hot.keys[i], protocol, sample, partition, now_ms)
-        ids = pa.py_buffer(b"".join([s.session_bytes for s in homes]))
+            sample, names = self._sample(samples, i), names_of(hot.keys[i])
+            self._book.add_direct(*names, hot.protocols[i], sample, partition, now_ms)
+        ids = resting.ids.take(slots, axis=0)
+        for i, session in packed.items():
+            ids[i] = np.frombuffer(session.session_bytes, np.int64)
         return hot.table.append_column(
-            "session_id", pa.FixedSizeBinaryArray.from_buffers(_ID, len(homes), [None, ids])
+            "session_id",
+            pa.FixedSizeBinaryArray.from_buffers(_ID, len(slots), [None, pa.py_buffer(ids)]),
         )
 
-    def _place(self, homes: Sequence[Session], samples: Samples) -> None:
+    def _slots(self, hot: HotChunk, partition: int) -> tuple[Small, dict[int, Session]]:
+        """Slots of all samples; -1 for those of packed sessions, which are told apart."""
+        found = list(map(self._book.resting.slot_of.get, hot.keys))
+        packed: dict[int, Session] = {}
+        if None in found:
+            for i, slot in enumerate(found):
+                if slot is not None:
+                    continue
+                session = self._book.open_direct(hot.keys[i], hot.protocols[i], partition)
+                if session.packed:
+                    packed[i] = session
+                found[i] = -1 if session.packed else self.slot(session)
+        return np.array(found, np.int32), packed
+
+    def slot(self, session: Session) -> int:
+        """Where the session's samples lie, from now on."""
+        if session.slot < 0:
+            self._book.resting.settle(self.lane.new_slot(), session)
+        return session.slot
+
+    def _place(self, keys: Sequence[str], slots: Small, samples: Samples) -> None:
         """Sessions whose connector no event told yet."""
-        for i, session in enumerate(homes):
-            if session.connector is None and not session.packed:
+        placed = self._book.resting.placed
+        for i in np.flatnonzero(~placed[slots] & (slots >= 0)).tolist():
+            session = self._book.direct[keys[i]]
+            if session.connector is None:
                 self._book.notice(session, self._sample(samples, i))
+            placed[slots[i]] = session.connector is not None
 
     def _append(self, slots: Small, samples: Samples) -> Bits:
         """Which samples the lane took; none of sessions without a slot."""
@@ -113,8 +130,7 @@ class FastLane:
             else:
                 rest.append(event)
         if rows:
-            if session.slot < 0:
-                session.slot = self.lane.new_slot()
+            self.slot(session)
             small, wide = np.int32, np.int64
             kinds = (wide, small, wide, small, small, small)
             columns = (np.array(c, k) for c, k in zip(zip(*rows, strict=True), kinds, strict=True))
@@ -147,7 +163,12 @@ class FastLane:
     def release(self, sessions: Iterable[Session]) -> None:
         """Give the slots of sessions back that the book forgets."""
         gone = [s for s in sessions if s.slot >= 0]
-        if gone:
-            self.lane.free([s.slot for s in gone])
+        self.give_back([s.slot for s in gone])
         for session in gone:
             session.slot = -1
+
+    def give_back(self, slots: Sequence[int]) -> None:
+        """These slots are nobody's any more."""
+        if slots:
+            self.lane.free(slots)
+            self._book.resting.drop(slots)

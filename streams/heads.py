@@ -1,10 +1,10 @@
 """What ordinary sessions say beside their samples, as columns: the first step of a flush.
 
-    session   events that are no samples     table: one row of integers   states      seqs
-    s0        Started                        start, end, connector …      -           0
-    s1        Started, 2 StateChanged        start, end, connector …      a b         0 3 7
+    awake     Started, 2 StateChanged    ──┐     table: one row of integers    states     seqs
+    at rest   a record of columns        ──┴──>  start, end, connector …       a b        0 3 7
 
-One pass of Python over the sessions; everything after it works on whole columns.
+One pass of Python over the sessions awake, none over those at rest; everything after it works on
+whole columns. Sessions awake come first.
 """
 
 from __future__ import annotations
@@ -15,31 +15,46 @@ from itertools import compress
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from streams.catalogue import Catalogue, StationInfo
-from streams.core.book import Session
-from streams.core.columns import ABSENT, BEGIN, END, PLAIN, Bits, Ints, Samples, Sessions
+from streams.core.columns import (
+    ABSENT,
+    BEGIN,
+    CHARGING,
+    END,
+    IDLE,
+    PLAIN,
+    SUSPENDED_EVSE,
+    Bits,
+    Ints,
+    Samples,
+    Sessions,
+    Small,
+)
 from streams.core.curve import BEGIN as BEGIN_CONTEXT
 from streams.core.curve import END as END_CONTEXT
 from streams.core.events import ENDED, STARTED, STATE, Ended, Started, StateChanged
-from streams.core.lane import SampleLane
-from streams.core.timeline import CHARGING, SUSPENDED_EVSE
+from streams.core.resting import PROTOCOLS, Resting
+from streams.core.session import SLICE_S, Session, Station
+from streams.core.timeline import CHARGING as CHARGING_STATE
+from streams.core.timeline import SUSPENDED_EVSE as SUSPENDED_STATE
+from streams.fast_lane import FastLane
+from streams.lasting import Found, LastingContracts
 from streams.session_rows import COUNT_BITS, VERSION_BITS
 
-_PROTOCOLS = frozenset({"ocpp2.0.1", "ocpp2.1"})
 _KNOWLEDGE = (1 << VERSION_BITS) - 1
 _MOVED = 1 << COUNT_BITS
-_STATES = {CHARGING: 0, SUSPENDED_EVSE: 1}
-_IDLE = 2
+_STATES = {CHARGING_STATE: CHARGING, SUSPENDED_STATE: SUSPENDED_EVSE}
 _CONTEXTS = {BEGIN_CONTEXT: BEGIN, END_CONTEXT: END}
 _COLUMNS = (
-    "slot", "version", "events", "superseded", "rated_power_w", "slice_first", "slice_last",
-    "start_ts", "start_seq", "start_mwh", "ended", "end_ts", "end_seq", "end_mwh",
+    "slot", "version", "events", "superseded", "slice_first", "slice_last", "last_ts",
+    "kept_from_s", "start_ts", "start_seq", "start_mwh", "ended", "end_ts", "end_seq", "end_mwh",
     "change_first", "change_last", "connector", "evse", "end_connector", "end_evse", "states",
     "seqs",
 )  # fmt: skip
 _AT = {name: place for place, name in enumerate(_COLUMNS)}
 _NO_END = (0, 0, -1, ABSENT)
+_LOW = (1 << 32) - 1
 _State = tuple[int, int, str]
 
 
@@ -47,43 +62,67 @@ class Heads:
     """Ordinary sessions, n of them; lists and columns are parallel.
 
     `column(name)`, one integer a session: version of its stored row, `events` beside the samples,
-    first and last slice that are stored (epoch s, ABSENT: none), connector and evse as start or
-    changes tell them, as the end does (-1: unknown), how many states and sequence numbers it has.
+    first and last slice that are stored (epoch s, ABSENT: none), `last_ts` and `kept_from_s` as in
+    `streams.core.resting.RECORD`, connector and evse as start or changes tell them, as the end does
+    (-1: unknown), how many states and sequence numbers it has.
     """
 
-    def __init__(self, lane: SampleLane, catalogue: Catalogue) -> None:
-        self._lane = lane
-        self._catalogue = catalogue
+    def __init__(self, fast: FastLane, terms: LastingContracts) -> None:
+        self._fast = fast
+        self._lasting = terms
         self.sessions: list[Session] = []
-        self.infos: list[StationInfo] = []
+        """Those awake."""
+        self.slots_at_rest: Small = np.zeros(0, np.int32)
+        self.stations: list[Station] = []
+        self.transactions: list[str] = []
+        self.protocols: list[str] = []
+        self.terms: list[Found] = []
         self.id_tokens: list[str] = []
         self.areas: list[str] = []
         self.stop_reasons: list[str] = []
+        self.marked: list[bool] = []
+        """There are changes of state, or the start tells a state."""
+        self.state_ts: Ints = np.zeros(0, np.int64)
+        self.state_codes: NDArray[np.int8] = np.zeros(0, np.int8)
+        self.seqs: Ints = np.zeros(0, np.int64)
         self._numbers = array("q")
         self._states: list[_State] = []
         self._seqs = array("q")
-        self._table: Ints | None = None
+        self._table: Ints = np.zeros((len(_COLUMNS), 0), np.int64)
 
     def __len__(self) -> int:
         """How many sessions."""
-        return len(self.sessions)
+        return len(self.stations)
+
+    @property
+    def lists(self) -> tuple[list[object], ...]:
+        """All lists that are parallel to the columns."""
+        return cast(
+            "tuple[list[object], ...]",
+            (
+                self.stations, self.transactions, self.protocols, self.terms, self.id_tokens,
+                self.areas, self.stop_reasons, self.marked,
+            ),
+        )  # fmt: skip
+
+    # sessions awake -----------------------------------------------------------------------
 
     def take(self, session: Session) -> bool:
-        """Add a session, with a slot; False where it is not ordinary and nothing was added."""
+        """Add a session awake; False where it is not ordinary and nothing was added."""
         if (
             session.packed
             or session.forced
             or session.bill is not None
-            or session.protocol not in _PROTOCOLS
+            or session.protocol not in PROTOCOLS
             or session.station.partition < 0
             or (session.version & _KNOWLEDGE) >= _MOVED
+            or len(session.transaction_ids) != 1
         ):
             return False
         start: Started | None = None
         end: Ended | None = None
         changes: list[StateChanged] = []
-        events = session.peek()
-        for event in events:
+        for event in session.peek():
             kind = event.kind
             if event.flags:
                 return False
@@ -103,9 +142,6 @@ class Heads:
     def _add(
         self, session: Session, start: Started, changes: Sequence[StateChanged], end: Ended | None
     ) -> None:
-        if session.slot < 0:
-            session.slot = self._lane.new_slot()
-        info = self._catalogue.station(session.station.key, start.ts)
         token, connector, evse = start.id_token, start.connector, start.evse
         first = last = start.ts
         if changes:
@@ -122,20 +158,24 @@ class Heads:
             place = (end.connector, end.evse)
         states = self._take_states(start, changes, end)
         seqs = self._take_seqs(start, changes, end)
-        rated, first_slice, last_slice = info.rated_power_w, session.slice_first, session.slice_last
+        first_slice, last_slice = session.slice_first, session.slice_last
         self._numbers.extend((
-            session.slot, session.version, 1 + len(changes) + ended[0], session.superseded,
-            -1 if rated is None else rated,
+            self._fast.slot(session), session.version, 1 + len(changes) + ended[0],
+            session.superseded,
             ABSENT if first_slice is None else first_slice,
             ABSENT if last_slice is None else last_slice,
-            start.ts, start.seq, _register(start.meter_mwh), *ended,
+            ABSENT, ABSENT, start.ts, start.seq, _register(start.meter_mwh), *ended,
             first, last, connector, evse, *place, states, seqs,
         ))  # fmt: skip
         self.sessions.append(session)
-        self.infos.append(info)
+        self.stations.append(session.station)
+        self.transactions.append(session.transaction_ids[0])
+        self.protocols.append(session.protocol)
+        self.terms.append(self._lasting.find(session.station.key, token, start.ts, start.area))
         self.id_tokens.append(token)
         self.areas.append(start.area)
         self.stop_reasons.append(reason)
+        self.marked.append(bool(changes) or bool(start.state))
 
     def _take_states(
         self, start: Started, changes: Sequence[StateChanged], end: Ended | None
@@ -157,13 +197,63 @@ class Heads:
         self._seqs.extend(seqs)
         return len(seqs)
 
+    # sessions at rest ---------------------------------------------------------------------
+
+    def close(self, resting: Resting, slots: Small) -> None:
+        """Add these sessions that rest; there are no more after them."""
+        flat = np.array(self._numbers, np.int64)
+        awake = np.ascontiguousarray(flat.reshape(-1, len(_COLUMNS)).T)
+        self.state_ts = np.array([ts for ts, _, _ in self._states], np.int64)
+        self.state_codes = np.array(
+            [_STATES.get(state, IDLE) for _, _, state in self._states], np.int8
+        )
+        self.seqs = np.array(self._seqs, np.int64)
+        self.slots_at_rest = slots
+        self._table = awake
+        if not len(slots):
+            return
+        which: list[int] = slots.tolist()
+        records = resting.records.take(slots)
+        table = _table_of(records, slots)
+        stations, tokens = resting.stations(which), resting.tokens(which)
+        areas = [resting.areas[code] for code in records["area"].tolist()]
+        self.stations += stations
+        self.transactions += resting.transactions(which)
+        self.protocols += [PROTOCOLS[code] for code in records["protocol"].tolist()]
+        self.terms += self._known_terms(records, stations, tokens, areas)
+        self.id_tokens += tokens
+        self.areas += areas
+        self.stop_reasons += [""] * len(which)
+        marks = _Marks(resting, which, records, table)
+        self.marked += marks.has
+        self.state_ts = np.concatenate([self.state_ts, marks.state_ts])
+        self.state_codes = np.concatenate([self.state_codes, marks.state_codes])
+        self.seqs = np.concatenate([self.seqs, marks.seqs])
+        self._table = np.concatenate([awake, table], axis=1)
+
+    def _known_terms(
+        self,
+        records: NDArray[np.void],
+        stations: Sequence[Station],
+        tokens: Sequence[str],
+        areas: Sequence[str],
+    ) -> list[Found]:
+        """By the code that was found before; asked for anew where there is none."""
+        codes, shared = records["terms"].tolist(), self._lasting.shared
+        if min(codes) >= 0:
+            return [shared[code] for code in codes]
+        starts = records["start_ts"].tolist()
+        return [
+            shared[code] if code >= 0 else self._lasting.find(station.key, token, start, area)
+            for code, station, token, start, area in zip(
+                codes, stations, tokens, starts, areas, strict=True
+            )
+        ]
+
     # columns ------------------------------------------------------------------------------
 
     def column(self, name: str) -> Ints:
         """One of `_COLUMNS`; its own memory, to be changed freely until the next `keep`."""
-        if self._table is None:
-            flat = np.array(self._numbers, np.int64)
-            self._table = np.ascontiguousarray(flat.reshape(-1, len(_COLUMNS)).T)
         out: Ints = self._table[_AT[name]]
         return out
 
@@ -171,21 +261,21 @@ class Heads:
         """Go on with some of the sessions."""
         of_state = np.repeat(chosen, self.column("states"))
         of_seq = np.repeat(chosen, self.column("seqs"))
-        self._states = list(compress(self._states, of_state.tolist()))
-        self._seqs = array("q", np.array(self._seqs, np.int64)[of_seq].tobytes())
-        table = cast("Ints", self._table)
-        self._table = np.ascontiguousarray(table[:, chosen])
+        self.state_ts, self.state_codes = self.state_ts[of_state], self.state_codes[of_state]
+        self.seqs = self.seqs[of_seq]
+        awake = len(self.sessions)
+        self._table = np.ascontiguousarray(self._table[:, chosen])
+        self.slots_at_rest = self.slots_at_rest[chosen[awake:]]
         wanted = chosen.tolist()
         self.sessions = list(compress(self.sessions, wanted))
-        self.infos = list(compress(self.infos, wanted))
-        self.id_tokens = list(compress(self.id_tokens, wanted))
-        self.areas = list(compress(self.areas, wanted))
-        self.stop_reasons = list(compress(self.stop_reasons, wanted))
+        for column in self.lists:
+            column[:] = compress(column, wanted)
 
     def to_derive(self, counts: Ints, samples: Samples) -> Sessions:
         """What `derive_many` reads, with the samples of these sessions."""
-        contexts = [_CONTEXTS.get(context, PLAIN) for context, _, _ in self._lane.shapes]
+        contexts = [_CONTEXTS.get(context, PLAIN) for context, _, _ in self._fast.lane.shapes]
         classes = np.array(contexts, np.int8)
+        rated = [found.info.rated_power_w for found in self.terms]
         return Sessions(
             start_ts=self.column("start_ts"),
             start_seq=self.column("start_seq"),
@@ -197,15 +287,15 @@ class Heads:
             change_first=self.column("change_first"),
             change_last=self.column("change_last"),
             superseded=self.column("superseded").astype(np.bool_),
-            rated_power_w=self.column("rated_power_w"),
+            rated_power_w=np.array([-1 if w is None else w for w in rated], np.int64),
             counts=counts,
             samples=samples,
             contexts=classes[samples.shape] if len(samples.shape) else np.zeros(0, np.int8),
             state_counts=self.column("states"),
-            state_ts=np.array([ts for ts, _, _ in self._states], np.int64),
-            state=np.array([_STATES.get(state, _IDLE) for _, _, state in self._states], np.int8),
+            state_ts=self.state_ts,
+            state=self.state_codes,
             seq_counts=self.column("seqs"),
-            seqs=np.array(self._seqs, np.int64),
+            seqs=self.seqs,
         )
 
     def numbers(self, counts: Ints, samples: Samples) -> tuple[Ints, Ints]:
@@ -217,13 +307,77 @@ class Heads:
             number = self.column(name).copy()
             if (number < 0).any():
                 sampled = np.full(len(number), -1, np.int64)
-                known = np.array([one[place] for one in self._lane.shapes], np.int64)
+                known = np.array([one[place] for one in self._fast.lane.shapes], np.int64)
                 if len(shape):
                     sampled[counts > 0] = known[shape]
                 number = np.where(number >= 0, number, sampled)
                 number = np.where(number >= 0, number, self.column(f"end_{name}"))
             out.append(number)
         return out[0], out[1]
+
+
+def _table_of(records: NDArray[np.void], slots: Small) -> Ints:
+    """Records as columns of a table; without changes of state."""
+    size = len(slots)
+    table = np.zeros((len(_COLUMNS), size), np.int64)
+    for name in (
+        "version", "last_ts", "kept_from_s", "start_ts", "start_seq", "start_mwh", "connector",
+        "evse", "states", "seqs",
+    ):  # fmt: skip
+        table[_AT[name]] = records[name]
+    table[_AT["slot"]] = slots
+    table[_AT["events"]] = 1 + records["changes"].astype(np.int64)
+    slices = records["slices"]
+    none = slices == ABSENT
+    low = slices & _LOW
+    table[_AT["slice_first"]] = np.where(none, ABSENT, (slices >> 32) * SLICE_S)
+    table[_AT["slice_last"]] = np.where(none, ABSENT, (low - (low >> 31 << 32)) * SLICE_S)
+    table[_AT["end_seq"]], table[_AT["end_mwh"]] = -1, ABSENT
+    table[_AT["change_first"]] = table[_AT["change_last"]] = records["start_ts"]
+    table[_AT["end_connector"]] = table[_AT["end_evse"]] = -1
+    return table
+
+
+class _Marks:
+    """States and sequence numbers of sessions at rest, one after the other.
+
+    Without changes of state there is the start's sequence number alone.
+    """
+
+    def __init__(
+        self, resting: Resting, slots: Sequence[int], records: NDArray[np.void], table: Ints
+    ) -> None:
+        self.has = resting.marked(slots)
+        seqs = records["start_seq"].astype(np.int64)
+        if not any(self.has):
+            self.state_ts: Ints = np.zeros(0, np.int64)
+            self.state_codes: NDArray[np.int8] = np.zeros(0, np.int8)
+            self.seqs: Ints = seqs[seqs >= 0]
+            return
+        at = np.flatnonzero(self.has)
+        flat = resting.marks([slots[i] for i in at.tolist()])
+        states, numbers = (records[name][at].astype(np.int64) for name in ("states", "seqs"))
+        begin = _firsts(2 + 2 * states + numbers)
+        table[_AT["change_first"], at] = flat[begin]
+        table[_AT["change_last"], at] = flat[begin + 1]
+        self.state_ts = flat[_places(begin + 2, states)]
+        self.state_codes = flat[_places(begin + 2 + states, states)].astype(np.int8)
+        counts = records["seqs"].astype(np.int64)
+        firsts = _firsts(counts)
+        self.seqs = np.empty(int(counts.sum()), np.int64)
+        alone = counts > 0
+        alone[at] = False
+        self.seqs[firsts[alone]] = seqs[alone]
+        self.seqs[_places(firsts[at], numbers)] = flat[_places(begin + 2 + 2 * states, numbers)]
+
+
+def _firsts(counts: Ints) -> Ints:
+    return np.cumsum(counts) - counts
+
+
+def _places(begin: Ints, counts: Ints) -> Ints:
+    """Indices of `counts[i]` entries from begin[i] on, one group after the other."""
+    return np.arange(counts.sum()) + np.repeat(begin - _firsts(counts), counts)
 
 
 def _says_more(end: Ended) -> bool:

@@ -30,6 +30,7 @@ from schemas.wire import Index, Name, Number, Text
 from streams.cards import suspicious
 from streams.chunk import Chunk
 from streams.core.columns import ABSENT, UNKNOWN, Bits, Ints, Samples, Small
+from streams.core.resting import keys_of
 from streams.decode import CONTROL, Decoded, decode_chunk
 from streams.hot_rows import HotColumns, hot_table, integers, same, thousandths, utc_ms
 
@@ -96,8 +97,8 @@ class HotChunk:
     `samples.shape` are codes of `shapes`, (context, connector, evse) with -1 for unknown.
     """
 
-    keys: list[tuple[str, str, str]]
-    """Tenant, station, transaction."""
+    keys: list[str]
+    """Tenant, station and transaction as `streams.core.resting.keys_of` has them."""
     protocols: Sequence[str]
     samples: Samples
     shapes: list[tuple[str, int, int]]
@@ -253,7 +254,7 @@ def _hot_chunk(c: HotColumns, chunk: Chunk, offsets: Ints) -> HotChunk:
     codes, shapes = _shapes(c)
     samples = Samples(c.ts, c.seq, c.import_mwh, _small(c.power_mw), _small(c.current_ma), codes)
     table = hot_table(c, chunk.tp.topic, chunk.tp.partition, offsets)
-    keys = list(zip(c.tenant, c.station_id, c.transaction_id, strict=True))
+    keys = keys_of(c.tenant, c.station_id, c.transaction_id)
     return HotChunk(keys, c.protocol, samples, shapes, table)
 
 

@@ -1,13 +1,28 @@
-"""Contracts that many sessions share: chosen once a station, kept while nothing can change them."""
+"""Terms that many sessions share: chosen once for all stations alike."""
 
 from __future__ import annotations
 
-from streams.catalogue import NO_TERMS, Catalogue, Owner, Terms
+from typing import NamedTuple
+
+from streams.catalogue import NO_STATION, NO_TERMS, Catalogue, Owner, StationInfo, Terms
 from streams.core.pricing.contract import Contract
 
+UNSHARED = -1
 _SINCE_EVER = -(2**62)
-_MOST = 100_000
-"""Contracts kept, about 400 bytes each; a million stations may report in turn."""
+_MOST = 10_000
+"""Kept of terms shared, a few hundred bytes each."""
+
+
+class Found(NamedTuple):
+    """A station and the contract of a session there; the contract's reasons may say `HERE`.
+
+    `code`: where `LastingContracts.shared` has them for every later session there that says the
+    same area, until there is another catalogue; UNSHARED where they are this session's own.
+    """
+
+    info: StationInfo
+    contract: Contract
+    code: int = UNSHARED
 
 
 class LastingContracts:
@@ -18,30 +33,43 @@ class LastingContracts:
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        self._kept: dict[tuple[Owner, str], tuple[Contract, int]] = {}
+        self.catalogue = catalogue
+        self.shared: list[Found] = []
+        self._codes: dict[tuple[str, int, str], tuple[int, int]] = {}
+        """By tenant, identity of the info and area: code, and the instant it holds from."""
 
-    def contract(self, owner: Owner, id_token: str, started_ms: int, area: str) -> Contract:
-        """See `Catalogue.contract`."""
-        terms = self._catalogue.terms.get(owner[0], NO_TERMS)
-        if _assigns(terms) or (terms.drivers and id_token.casefold() in terms.drivers):
-            return self._catalogue.contract(owner, id_token, started_ms, area)
-        found = self._kept.get((owner, area))
-        if found is not None and found[1] <= started_ms:
-            return found[0]
-        contract = self._catalogue.contract(owner, id_token, started_ms, area)
-        since = self._since(owner, contract)
-        if since is not None and since <= started_ms:
-            if len(self._kept) >= _MOST:
-                self._kept.clear()
-            self._kept[(owner, area)] = (contract, since)
-        return contract
+    def find(self, owner: Owner, id_token: str, started_ms: int, area: str) -> Found:
+        """Under which terms a session is that began there and then."""
+        versions = self.catalogue.stations.get(owner)
+        tenant = owner[0]
+        terms = self.catalogue.terms.get(tenant, NO_TERMS)
+        if (
+            (versions and versions[-1].from_ms > started_ms)
+            or _assigns(terms)
+            or (terms.drivers and id_token.casefold() in terms.drivers)
+        ):
+            return self._own(owner, id_token, started_ms, area)
+        info = (versions and versions[-1].value) or NO_STATION
+        code, since = self._codes.get((tenant, id(info), area), (UNSHARED, 0))
+        if code != UNSHARED and since <= started_ms:
+            return self.shared[code]
+        found = self._own(owner, id_token, started_ms, area)
+        begins = self._since(tenant, found.contract)
+        if code != UNSHARED or begins is None or begins > started_ms or len(self.shared) >= _MOST:
+            return found
+        self._codes[tenant, id(info), area] = (len(self.shared), begins)
+        found = found._replace(code=len(self.shared))
+        self.shared.append(found)
+        return found
 
-    def _since(self, owner: Owner, contract: Contract) -> int | None:
-        """From when on no version can give another contract; None: its tariff ends."""
-        stations = self._catalogue.stations.get(owner, ())
-        tariffs = self._catalogue.tariffs.get((owner[0], contract.tariff_id), ())
-        begins = [versions[-1].from_ms for versions in (stations, tariffs) if versions]
+    def _own(self, owner: Owner, id_token: str, started_ms: int, area: str) -> Found:
+        contract = self.catalogue.shared_contract(owner, id_token, started_ms, area)
+        return Found(self.catalogue.station(owner, started_ms), contract)
+
+    def _since(self, tenant: str, contract: Contract) -> int | None:
+        """From when on no version of its tariff can give another contract; None: it ends."""
+        tariffs = self.catalogue.tariffs.get((tenant, contract.tariff_id), ())
+        begins = [tariffs[-1].from_ms] if tariffs else []
         tariff = contract.tariff
         if tariff is not None:
             if tariff.valid_until_ms is not None:

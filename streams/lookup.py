@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from streams.core.book import NOTHING_STORED, Book, Connector, Owner, Session, Station, slices_code
+from streams.core.book import Book
 from streams.core.events import STARTED, CoreEvent
 from streams.core.facts import CLOSED
 from streams.core.groups import PROTOCOL, GroupBook
 from streams.core.identity import NIL
+from streams.core.resting import key_of
+from streams.core.session import NOTHING_STORED, Connector, Owner, Session, Station, slices_code
 from streams.event_rows import core_event
 from streams.fast_lane import FastLane
 from streams.session_rows import settled
@@ -72,8 +74,8 @@ class Lookup:
         if row.protocol == PROTOCOL:
             self._groups.of(station).want(*(row.transaction_ids or ("",)))
             return
-        key = (*station.key, row.transaction_ids[0] if row.transaction_ids else "")
-        session = self._book.direct.get(key)
+        key = key_of(*station.key, row.transaction_ids[0] if row.transaction_ids else "")
+        session = self._book.find(key)
         if session is None:
             session = Session(station, row.session_id, row.protocol)
             session.answers_to(*row.transaction_ids)
@@ -139,23 +141,31 @@ class Lookup:
 
     def stale(self) -> list[Session]:
         """Open sessions of which more events are stored than their row says: a crash came
-        between two writes. Apart from the book, complete, ready to be derived.
+        between two writes. Apart from the book, complete, ready to be derived. The book writes its
+        own better than the store alone could tell.
         """
-        return apart(self._sink, [row for row in self._sink.stale() if self.known(row) is None])
+        return apart(self._sink, [row for row in self._sink.stale() if not self._holds(row)])
 
-    def known(self, row: StoredSession) -> Session | None:
-        """The book's own, which it writes better than the store alone could tell."""
+    def _holds(self, row: StoredSession) -> bool:
+        if row.protocol == PROTOCOL:
+            return self._known(row) is not None
+        book = self._book
+        keys = [key_of(*row.owner, t) for t in row.transaction_ids]
+        return any(key in book.direct or key in book.resting.slot_of for key in keys)
+
+    def _known(self, row: StoredSession) -> Session | None:
+        """The book's own."""
         station = self._book.stations.get(row.owner)
         if station is None:
             return None
         if row.protocol == PROTOCOL:
             return station.groups.sessions.get(row.session_id) if station.groups else None
-        found = (self._book.direct.get((*row.owner, t)) for t in row.transaction_ids)
+        found = (self._book.find(key_of(*row.owner, t)) for t in row.transaction_ids)
         return next((session for session in found if session is not None), None)
 
     def touch(self, row: StoredSession) -> bool:
         """Have the book write a session again; False where it does not hold it whole."""
-        session = self.known(row)
+        session = self._known(row)
         if session is None or session.packed or session.must_load:
             return False
         if not session.events and session.slot < 0:

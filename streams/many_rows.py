@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +17,10 @@ import pyarrow as pa
 from streams.arrow import MONEY, SECONDS, STRINGS, WH, words
 from streams.catalogue import StationInfo
 from streams.charge_words import ChargeWords
-from streams.core.book import Session
 from streams.core.columns import ABSENT, Bits, Ints, Many, PricedMany
 from streams.core.pricing.compiled import Compiled
-from streams.core.pricing.contract import Contract
+from streams.core.pricing.contract import HERE, Contract
+from streams.core.session import Station
 from streams.many_arrow import Objects, Spread, bits, decimals, ids, instants, texts, whole
 from streams.many_charges import charges_table
 from streams.session_rows import NOT_BILLED
@@ -37,9 +36,15 @@ class ManyRows:
     were stored before must be among the new ones.
     """
 
-    sessions: list[Session]
+    stations: list[Station]
+    transactions: list[str]
+    protocols: list[str]
+    ids: Ints
+    """(S, 2), the bytes of the session ids."""
+    start_ms: Ints
     infos: list[StationInfo]
     contracts: list[Contract]
+    """Their reasons may say `HERE`."""
     versions: Ints
     event_counts: Ints
     connector: Ints
@@ -54,11 +59,13 @@ class ManyRows:
     """Why there is no price; empty for exactly the sessions in `prices`."""
     prices: list[tuple[Ints, Compiled, PricedMany]]
     """Session indices, the tariff that priced them, their prices: all `ok`."""
+    slices_from_s: Ints
+    """Slices that begin before are stored already as they are; epoch s, ABSENT: none is."""
 
 
 def tables(rows: ManyRows, say: ChargeWords) -> list[tuple[str, pa.Table]]:
     """Table name and rows, in the order in which they are written; none without rows."""
-    if not rows.sessions:
+    if not rows.stations:
         return []
     shared = _Shared(rows)
     found = (
@@ -88,15 +95,13 @@ class _Shared:
     """Columns of sessions that more than one table has."""
 
     def __init__(self, rows: ManyRows) -> None:
-        sessions = rows.sessions
-        self.stations = Objects([s.station for s in sessions])
+        self.stations = Objects(rows.stations)
         self.infos = Objects(rows.infos)
         self.contracts = Objects(rows.contracts)
         self.tenant = self.stations.words(lambda s: s.key[0])
         self.driver = texts(rows.id_tokens)
         self.area = self._area(rows)
-        bytes_of_all = b"".join([s.session_bytes for s in sessions])
-        self.ids: Ints = np.frombuffer(bytes_of_all, np.int64).reshape(-1, 2)
+        self.ids = rows.ids
         self.money = _Totals(rows)
         self.counted: Bits = rows.many.quarantine == ""
 
@@ -110,7 +115,7 @@ class _Totals:
     """What each session costs; ABSENT where it has no price."""
 
     def __init__(self, rows: ManyRows) -> None:
-        count = len(rows.sessions)
+        count = len(rows.stations)
         self.excl, self.incl, self.rounded_excl, self.rounded_incl = np.zeros((4, count), np.int64)
         self.absent: Bits = np.ones(count, np.bool_)
         currency = np.full(count, "", np.object_)
@@ -136,13 +141,14 @@ class _Totals:
 
 def _slices(rows: ManyRows, shared: _Shared) -> pa.Table:
     many = rows.many
-    spread = Spread(many.slice_counts)
-    session = spread.rows
     excl, incl = _slice_amounts(rows)
+    counts, new = _new_slices(rows)
+    spread = Spread(counts)
+    session = spread.rows
     return pa.table(
         {
             "tenant": spread.words(shared.tenant),
-            "slice_start": whole(many.slice_start_ms // 1000, pa.uint32()),
+            "slice_start": whole(many.slice_start_ms[new] // 1000, pa.uint32()),
             "station_id": spread.words(shared.stations.words(lambda s: s.key[1])),
             "session_id": ids(shared.ids[session]),
             "version": whole(rows.versions[session], pa.uint64()),
@@ -150,17 +156,27 @@ def _slices(rows: ManyRows, shared: _Shared) -> pa.Table:
             "driver_key": spread.words(shared.driver.dictionary_encode()),
             "tariff_id": spread.words(shared.contracts.words(lambda c: c.tariff_id)),
             "currency": spread.words(shared.money.currency),
-            "energy_wh": decimals(many.slice_energy_mwh, WH),
+            "energy_wh": decimals(many.slice_energy_mwh[new], WH),
             "export_wh": decimals(np.zeros(len(session), np.int64), WH),
-            "occupied_s": decimals(many.slice_occupied_ms, SECONDS),
-            "charging_s": decimals(many.slice_charging_ms, SECONDS),
-            "idle_s": decimals(many.slice_idle_ms, SECONDS),
-            "amount_excl_vat": decimals(excl, MONEY),
-            "amount_incl_vat": decimals(incl, MONEY),
+            "occupied_s": decimals(many.slice_occupied_ms[new], SECONDS),
+            "charging_s": decimals(many.slice_charging_ms[new], SECONDS),
+            "idle_s": decimals(many.slice_idle_ms[new], SECONDS),
+            "amount_excl_vat": decimals(excl[new], MONEY),
+            "amount_incl_vat": decimals(incl[new], MONEY),
             "provisional": bits(~many.closed[session]),
             "counted": bits(shared.counted[session]),
         }
     )
+
+
+def _new_slices(rows: ManyRows) -> tuple[Ints, Bits | slice]:
+    """How many slices of each session are to be written, and which of all."""
+    counts, since = rows.many.slice_counts, rows.slices_from_s
+    if (since == ABSENT).all():
+        return counts, slice(None)
+    new: Bits = rows.many.slice_start_ms // 1000 >= np.repeat(since, counts)
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return np.bincount(owner[new], minlength=len(counts)), new
 
 
 def _slice_amounts(rows: ManyRows) -> tuple[Ints, Ints]:
@@ -177,20 +193,21 @@ def _slice_amounts(rows: ManyRows) -> tuple[Ints, Ints]:
 
 
 def _sessions(rows: ManyRows, shared: _Shared) -> pa.Table:
-    many, sessions = rows.many, rows.sessions
-    numbers = [s.transaction_ids for s in sessions]
-    infos, nothing = shared.infos, np.zeros(len(sessions), np.int64)
-    starts = np.array([s.start_ts for s in sessions], np.int64)
+    many, count = rows.many, len(rows.stations)
+    infos, nothing = shared.infos, np.zeros(count, np.int64)
+    transactions = texts(rows.transactions)
+    alone = pa.array(np.arange(count + 1), pa.int32())
     first, last = slice_bounds(many)
     columns = {
         "tenant": shared.tenant,
         "station_id": shared.stations.texts(lambda s: s.key[1]),
         "session_id": ids(shared.ids),
         "version": whole(rows.versions, pa.uint64()),
-        "protocol": words([s.protocol for s in sessions]),
+        "protocol": words(rows.protocols),
         "evse_id": whole(rows.evse, pa.int32(), rows.evse < 0),
         "connector_id": whole(rows.connector, pa.int32(), rows.connector < 0),
-        **_transactions(numbers),
+        "transaction_id": transactions,
+        "transaction_ids": pa.ListArray.from_arrays(alone, transactions),
         "driver_key": shared.driver,
         "area": shared.area,
         "city": infos.words(lambda i: i.city),
@@ -198,7 +215,7 @@ def _sessions(rows: ManyRows, shared: _Shared) -> pa.Table:
         "country": infos.words(lambda i: i.country),
         "time_zone": infos.words(lambda i: i.time_zone),
         "status": words(many.status.tolist()),
-        "started_at": instants(starts),
+        "started_at": instants(rows.start_ms),
         "ended_at": instants(many.until_ms, ~many.closed),
         "last_event_at": instants(many.last_event_ms),
         "first_event_at": instants(many.first_event_ms),
@@ -212,8 +229,8 @@ def _sessions(rows: ManyRows, shared: _Shared) -> pa.Table:
         "suspended_evse_s": decimals(many.suspended_evse_ms, SECONDS),
         "max_power_w": _known(many.max_power_mw),
         "stop_reason": words(rows.stop_reasons),
-        "paid_amount": pa.nulls(len(sessions), MONEY),
-        "paid_currency": words([""] * len(sessions)),
+        "paid_amount": pa.nulls(count, MONEY),
+        "paid_currency": words([""] * count),
         "grade": words(many.grade.tolist()),
         "flags": Objects(many.flags.tolist()).lists(lambda flags: flags),
         "quarantine_reason": words(many.quarantine.tolist()),
@@ -222,18 +239,6 @@ def _sessions(rows: ManyRows, shared: _Shared) -> pa.Table:
         "slice_last": whole(last, pa.uint32(), last == ABSENT),
     }
     return pa.table(columns | _money_columns(rows, shared))
-
-
-def _transactions(numbers: Sequence[tuple[str, ...]]) -> dict[str, pa.Array]:
-    """A session's transaction ids, sorted; the first of them stands alone too."""
-    if set(map(len, numbers)) == {1}:
-        flat = texts([each[0] for each in numbers])
-        lists = pa.ListArray.from_arrays(pa.array(np.arange(len(flat) + 1), pa.int32()), flat)
-        return {"transaction_id": flat, "transaction_ids": lists}
-    return {
-        "transaction_id": texts([min(each, default="") for each in numbers]),
-        "transaction_ids": pa.array([sorted(each) for each in numbers], STRINGS),
-    }
 
 
 def _known(mwh: Ints) -> pa.Array:
@@ -252,9 +257,18 @@ def _money_columns(rows: ManyRows, shared: _Shared) -> dict[str, pa.Array]:
         "plan_id": terms.words(lambda c: c.plan_id),
         "payer": words(payers),
         "payer_id": terms.texts(lambda c: c.payer_id),
-        "contract_because": terms.lists(lambda c: c.because),
+        "contract_because": _because(rows, shared),
         "unpriced_reason": words(rows.unpriced),
         "currency": shared.money.currency,
         "tariff_id": terms.texts(lambda c: c.tariff_id),
         **shared.money.columns(),
     }
+
+
+def _because(rows: ManyRows, shared: _Shared) -> pa.Array:
+    """Why these terms; reasons that stations share name the session's own."""
+    terms = shared.contracts
+    if not any(HERE in reason for contract in terms.unique for reason in contract.because):
+        return terms.lists(lambda c: c.because)
+    each = zip(rows.contracts, rows.stations, strict=True)
+    return pa.array([contract.told_at(station.key[1]) for contract, station in each], STRINGS)

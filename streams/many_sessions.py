@@ -6,7 +6,7 @@ left to `streams.session_rows.derive_session`, with the same result.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from itertools import compress
 from typing import NamedTuple
@@ -14,50 +14,64 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.currencies import minor_exponent
+from schemas.units import SLICE_MS
 from streams.catalogue import Catalogue
-from streams.core.book import Bill, Session, slices_code
-from streams.core.columns import ABSENT, Bits, Ints, Many, PricedMany, Samples
+from streams.core.columns import ABSENT, Bits, Ints, Many, PricedMany, Samples, Small
 from streams.core.facts import CLOSED, ORPHAN_STOP
-from streams.core.lane import SampleLane
 from streams.core.many import derive_many
 from streams.core.pricing.compiled import Compiled
-from streams.core.pricing.contract import NO_CONTRACT, Contract
+from streams.core.pricing.contract import Contract
 from streams.core.pricing.many import Volumes, can_price_many, price_many
+from streams.core.resting import Resting
+from streams.core.session import Bill, Session, slices_code
+from streams.fast_lane import FastLane
 from streams.heads import Heads
 from streams.lasting import LastingContracts
 from streams.many_rows import ManyRows, slice_bounds
-from streams.session_rows import NOT_BILLED, TARIFF_REFUSED, VERSION_BITS
+from streams.session_rows import COUNT_BITS, NOT_BILLED, TARIFF_REFUSED, VERSION_BITS
 
 
 @dataclass(slots=True)
 class Outcome:
-    """`rows` to write, their bills where they closed, and the sessions left to the general path."""
+    """`rows` to write and what they are of; `rest` and `left` are sessions awake and slots at rest
+    for the general path.
+    """
 
-    rows: ManyRows | None
-    bills: list[Bill | None]
     rest: list[Session]
+    left: list[int] = field(default_factory=list)
+    found: Found | None = None
 
-    def written(self) -> Iterator[tuple[Session, int, Bill | None, bool]]:
-        """Each session with its row's version, its bill, and whether it is closed."""
-        if self.rows is not None:
-            closed = self.rows.many.closed.tolist()
-            shared: dict[int, int] = {}  # an object a number, not a session
-            versions = [shared.setdefault(v, v) for v in self.rows.versions.tolist()]
-            yield from zip(self.rows.sessions, versions, self.bills, closed, strict=True)
+
+@dataclass(slots=True)
+class Found:
+    """Rows of sessions, those awake first, and what is to be remembered once they are written."""
+
+    rows: ManyRows
+    heads: Heads
+    bills: list[Bill | None]
+    """Where they closed."""
+    last_ts: Ints
+    """As in `streams.core.resting.RECORD`; so is the next one."""
+    kept_from_s: Ints
 
 
 def derive_due(
-    lane: SampleLane, due: Sequence[Session], catalogue: Catalogue, terms: LastingContracts
+    fast: FastLane,
+    resting: Resting,
+    due: Sequence[Session],
+    slots: Small,
+    terms: LastingContracts,
 ) -> Outcome:
-    """The rows of all due sessions that are ordinary and have news."""
-    heads = Heads(lane, catalogue)
+    """The rows of all due sessions, awake and at rest, that are ordinary and have news."""
+    heads = Heads(fast, terms)
     rest = [session for session in due if not heads.take(session)]
+    heads.close(resting, slots)
     if not heads:
-        return Outcome(None, [], rest)
-    counts, samples = lane.gather(heads.column("slot").astype(np.int32))
-    work = _Work(catalogue, terms, heads, counts, samples, rest)
+        return Outcome(rest)
+    counts, samples = fast.lane.gather(heads.column("slot").astype(np.int32))
+    work = _Work(resting, terms.catalogue, heads, counts, samples, Outcome(rest))
     work.leave_what_is_known()
-    return work.outcome() if heads else Outcome(None, [], rest)
+    return work.outcome() if heads else Outcome(rest)
 
 
 class _Terms(NamedTuple):
@@ -75,12 +89,12 @@ _Prices = list[tuple[Ints, Compiled, PricedMany]]
 class _Work:
     """One call of `derive_due`, step by step; columns as made so far."""
 
+    resting: Resting
     catalogue: Catalogue
-    terms: LastingContracts
     heads: Heads
     counts: Ints
     samples: Samples
-    rest: list[Session]
+    out: Outcome
     events: Ints = field(init=False)
     versions: Ints = field(init=False)
 
@@ -102,32 +116,38 @@ class _Work:
 
     def outcome(self) -> Outcome:
         """Derive, choose terms, price; what turns out odd on the way joins the rest."""
-        heads = self.heads
+        heads, out = self.heads, self.out
         many = derive_many(heads.to_derive(self.counts, self.samples))
         connector, evse = heads.numbers(self.counts, self.samples)
+        stored = self._stored_until(many)
+        last_ts = self._last_ts()
         billed = (many.quarantine == "") | (many.quarantine == "not_ended")
-        terms = self._terms(many.ok)
+        terms = self._terms()
         keep = many.ok & self._covers(many) & (~billed | _payable(terms))
         prices, refused = self._prices(many, terms, keep & billed)
         if refused.any():  # numbers beyond 64 bits: once more without them
             keep &= ~refused
         if not keep.all():
-            self.rest.extend(compress(heads.sessions, (~keep).tolist()))
+            awake = len(heads.sessions)
+            out.rest.extend(compress(heads.sessions, (~keep).tolist()))
+            out.left = heads.slots_at_rest[~keep[awake:]].tolist()
             self._keep(keep)
-            many, connector, evse, billed = (
-                select(many, keep),
-                connector[keep],
-                evse[keep],
-                billed[keep],
+            many = select(many, keep)
+            connector, evse, billed, stored, last_ts = (
+                column[keep] for column in (connector, evse, billed, stored, last_ts)
             )
             contracts = list(compress(terms.contracts, keep.tolist()))
             terms = _Terms(contracts, terms.which[keep], terms.tariffs)
             prices, _ = self._prices(many, terms, billed)
         if not heads:
-            return Outcome(None, [], self.rest)
+            return out
         rows = ManyRows(
-            sessions=heads.sessions,
-            infos=heads.infos,
+            stations=heads.stations,
+            transactions=heads.transactions,
+            protocols=heads.protocols,
+            ids=self.resting.ids.take(heads.column("slot"), axis=0),
+            start_ms=heads.column("start_ts"),
+            infos=[found.info for found in heads.terms],
             contracts=terms.contracts,
             versions=self.versions,
             event_counts=self.events,
@@ -139,22 +159,44 @@ class _Work:
             many=many,
             unpriced=_unpriced(terms, billed),
             prices=prices,
+            slices_from_s=stored,
         )
         _remember_slices(heads.sessions, many)
-        return Outcome(rows, _bills(rows), self.rest)
+        out.found = Found(rows, heads, _bills(rows), last_ts, _kept_from_s(many, prices))
+        return out
 
-    def _terms(self, ok: Bits) -> _Terms:
-        heads, contract_of, ready = self.heads, self.terms.contract, self.catalogue.compiled
-        each = zip(
-            ok.tolist(), heads.sessions, heads.id_tokens, heads.column("start_ts").tolist(),
-            heads.areas, strict=True,
-        )  # fmt: skip
-        contracts = [
-            contract_of(session.station.key, token, start, area) if good else NO_CONTRACT
-            for good, session, token, start, area in each
-        ]
+    def _last_ts(self) -> Ints:
+        """Of each session's newest sample; ABSENT without any."""
+        lasts = np.cumsum(self.counts) - 1
+        out = np.full(len(lasts), ABSENT)
+        some = self.counts > 0
+        out[some] = self.samples.ts[lasts[some]]
+        return out
+
+    def _stored_until(self, many: Many) -> Ints:
+        """Slices before are stored as they are: since the row was written there came only samples
+        later than all others, and no other catalogue. Epoch s; ABSENT: all may have changed.
+        """
+        heads = self.heads
+        version, kept = heads.column("version"), heads.column("kept_from_s")
+        before = (version % (1 << COUNT_BITS) >> 1) - heads.column("events")  # samples then
+        out = np.full(len(kept), ABSENT)
+        at = np.flatnonzero(
+            (kept != ABSENT)
+            & (version >> VERSION_BITS == self.catalogue.revision)
+            & (before > 0)
+            & (before <= self.counts)
+            & ~many.closed
+        )
+        newest_then = (np.cumsum(self.counts) - self.counts)[at] + before[at] - 1
+        same = self.samples.ts[newest_then] == heads.column("last_ts")[at]
+        out[at[same]] = kept[at[same]]
+        return out
+
+    def _terms(self) -> _Terms:
         codes: dict[int, int] = {}
         tariffs: list[Compiled] = []
+        contracts = [found.contract for found in self.heads.terms]
         which = np.full(len(contracts), -1, np.int64)
         for i, contract in enumerate(contracts):
             if contract.tariff is None:
@@ -162,7 +204,7 @@ class _Work:
             key = id(contract.tariff)
             code = codes.get(key)
             if code is None:
-                compiled = ready(contract)
+                compiled = self.catalogue.compiled(contract)
                 code = codes[key] = -1 if compiled is None else len(tariffs)
                 tariffs += [] if compiled is None else [compiled]
             which[i] = code
@@ -196,6 +238,17 @@ class _Work:
         return out, refused
 
 
+def _kept_from_s(many: Many, prices: _Prices) -> Ints:
+    """See `streams.core.resting.RECORD`. What is rounded up to steps lies in the last slice with a
+    volume, and moves on with it: then none is kept.
+    """
+    out = many.settled_ms // SLICE_MS * (SLICE_MS // 1000)
+    for at, _, priced in prices:
+        for line in priced.lines:
+            out[at[line.billed != line.quantity]] = ABSENT
+    return out
+
+
 def _payable(terms: _Terms) -> Bits:
     """Nothing to price, or a plain tariff of the session's own."""
     plain = np.array([can_price_many(one) for one in terms.tariffs] + [True], np.bool_)
@@ -217,7 +270,7 @@ def _unpriced(terms: _Terms, billed: Bits) -> list[str]:
 def _remember_slices(sessions: Sequence[Session], many: Many) -> None:
     first, last = slice_bounds(many)
     shared: dict[tuple[int, int], int] = {}  # an object a number, not a session
-    for session, begin, end in zip(sessions, first.tolist(), last.tolist(), strict=True):
+    for session, begin, end in zip(sessions, first.tolist(), last.tolist(), strict=False):
         if begin != ABSENT:
             code = shared.get((begin, end))
             if code is None:
@@ -261,7 +314,7 @@ def select(many: Many, keep: Bits) -> Many:
 
 def _bills(rows: ManyRows) -> list[Bill | None]:
     """What `Derived.bill` says of each."""
-    many, count = rows.many, len(rows.sessions)
+    many, count = rows.many, len(rows.stations)
     out: list[Bill | None] = [None] * count
     closed = np.flatnonzero(many.closed).tolist()
     if not closed:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from streams.catalogue import Catalogue
-from streams.core.book import Session
+from streams.core.session import Session
 from streams.lookup import Lookup, apart
 from streams.session_rows import COUNT_BITS, VERSION_BITS
 from streams.sink.port import Selection, Sink, StoredSession, StoredTerms

@@ -11,7 +11,6 @@ from schemas.currencies import minor_exponent
 from streams.arrow import MONEY, SECONDS, STRINGS, WH, scaled, times, uuids, words
 from streams.catalogue import Catalogue, StationInfo
 from streams.core import facts as status
-from streams.core.book import SLICE_S, Bill, Session, slices_code
 from streams.core.derive import derive
 from streams.core.events import Sample
 from streams.core.facts import Facts
@@ -20,6 +19,7 @@ from streams.core.pricing.adjust import discounted, freed
 from streams.core.pricing.contract import NO_CONTRACT, Contract
 from streams.core.pricing.engine import price
 from streams.core.pricing.priced import Money, Priced
+from streams.core.session import SLICE_S, Bill, Session, slices_code
 from streams.core.slices import Slice, slice_session
 from streams.session_usage import usage_of_facts
 

@@ -13,24 +13,26 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import pyarrow as pa
 
+from streams.at_rest import remember, written_awake
 from streams.catalogue import Catalogue
 from streams.charge_words import ChargeWords
 from streams.chunk import Chunk, TopicPartition
-from streams.core.book import Bill, Book, Session
+from streams.core.book import Book
 from streams.core.events import STARTED, Started
 from streams.core.facts import CLOSED
 from streams.core.groups import GroupBook
 from streams.core.identity import NIL
+from streams.core.session import Bill, Session
 from streams.core.station_groups import Group
 from streams.decode import DeadValue, Decoded
 from streams.event_rows import PendingRows
 from streams.expiry import expirations
 from streams.fast_lane import FastLane
 from streams.hot import HotDecoder
-from streams.lasting import LastingContracts
+from streams.lasting import UNSHARED, LastingContracts
 from streams.lookup import Lookup
 from streams.many_rows import tables as many_tables
-from streams.many_sessions import derive_due
+from streams.many_sessions import Found, derive_due
 from streams.operation_rows import WorkerStatus, dead_letters_table, dlq_headers, masked_letter
 from streams.payments.rows import PaymentReader
 from streams.ports import Batch, Outgoing
@@ -71,6 +73,7 @@ class _Written(NamedTuple):
 @dataclass(slots=True)
 class _Notes:
     written: list[_Written] = field(default_factory=list)
+    found: Found | None = None
     moves: list[Reassignment] = field(default_factory=list)
 
 
@@ -219,7 +222,7 @@ class Worker:
         if self._pending_count:
             return now_ms - self._first_pending_ms >= self._settings.flush_interval_s * 1000
         idle = now_ms - self._last_accept_ms >= IDLE_MS
-        owed = bool(self._book.dirty) or self._repricer.active
+        owed = bool(self._book.dirty) or self._repricer.active or self._book.resting.any_news
         return (idle and owed) or now_ms - self._status_ms >= STATUS_MS
 
     # writing out --------------------------------------------------------------------------
@@ -233,6 +236,7 @@ class Worker:
         """
         self._started_ms = self._started_ms or now_ms
         batch = Batch(notes=_Notes())
+        self._book.rouse(now_ms)
         self._read_catalogue(now_ms)
         self._lookup.resolve()
         self._groups.untangle(now_ms)
@@ -268,9 +272,11 @@ class Worker:
             session.version, session.written_ms, session.bill = version, now_ms, bill
             session.closed = closed
             if not closed and session.protocol != "ocpp1.6":
-                session.rest()
+                session.fold()
             if closed and session.station.partition >= 0:
                 self._closed.append((now_ms, session))
+        if (found := _notes(batch).found) is not None:
+            remember(self._book, found, now_ms)
         self._let_go(now_ms)
 
     def _let_go(self, now_ms: int) -> None:
@@ -281,7 +287,7 @@ class Worker:
             if len(self._closed) <= OPEN_IN_MEMORY and now_ms - written < keep_ms:
                 break
             self._closed.popleft()
-            if not session.dirty_since and not session.packed and not session.must_load:
+            if not (self._book.has_news(session) or session.packed or session.must_load):
                 if session.slot < 0:  # samples in the lane are small enough as they are
                     if session.protocol == "ocpp1.6":
                         self._groups.pack(session)
@@ -290,7 +296,7 @@ class Worker:
                 self._packed.append(session)
         for _ in range(len(self._packed) - PACKED_IN_MEMORY):
             session = self._packed.popleft()
-            if session.dirty_since or session.must_load:
+            if self._book.has_news(session) or session.must_load:
                 self._packed.append(session)
             elif session.packed or session.slot >= 0:
                 (self._groups if session.protocol == "ocpp1.6" else self._book).evict(session)
@@ -346,19 +352,21 @@ class Worker:
             book.dirty.pop(session, None)
             session.dirty_since = 0
             session.urgent = False
+        slots = book.resting.take_due(now_ms, live_ms, everything=everything)
+        many = self._derive_due(self._fast, book.resting, due, slots, self._terms)
         written = _notes(batch).written = []
-        many = self._derive_due(self._fast.lane, due, self._catalogue, self._terms)
         derived: list[Derived] = []
-        for session in many.rest:
+        for session in (*many.rest, *map(book.wake, many.left)):
             row = derive_session(session, self._catalogue, self._fast.samples(session))
             session.forced = False
             if row is not None:
                 derived.append(row)
                 closed = row.facts.status in CLOSED
                 written.append(_Written(session, row.version, row.bill, closed))
-        if many.rows is not None:
-            batch.tables.extend(many_tables(many.rows, self._words))
-            written.extend(_Written(*each) for each in many.written())
+        if many.found is not None:
+            batch.tables.extend(many_tables(many.found.rows, self._words))
+            written.extend(_Written(*each) for each in written_awake(many.found))
+        _notes(batch).found = many.found
         if derived:
             batch.tables.extend(session_tables(derived, self._words, self._catalogue))
 
@@ -370,6 +378,7 @@ class Worker:
         if found is not self._catalogue:
             self._catalogue, self._words = found, ChargeWords()
             self._terms = LastingContracts(found)
+            self._book.resting.records["terms"] = UNSHARED
 
     @property
     def _first(self) -> bool:
@@ -407,7 +416,7 @@ class Worker:
             self._book.duplicates + self._fast.lane.duplicates,
             self._dead_total,
             self._book.open_sessions,
-            len(self._book.dirty),
+            len(self._book.dirty) + self._book.resting.count_of_news,
             {f"{tp.topic}-{tp.partition}": at for tp, at in self._positions.items()},
         )
         batch.tables.append(("worker_status", status.table()))
@@ -428,6 +437,7 @@ class Worker:
             self._repricer.stop()
         gone = [s for s in self._book.direct.values() if s.station.partition in numbers]
         self._fast.release(gone)
+        self._fast.give_back(self._book.resting.of_partitions(numbers))
         self._book.forget(numbers.__contains__)
         self._groups.forget(numbers.__contains__)
         self._closed = deque((t, s) for t, s in self._closed if s.station.partition not in numbers)

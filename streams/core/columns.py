@@ -104,6 +104,8 @@ class Many:
     flags: NDArray[np.object_]
     """Tuples of str, sorted."""
     until_ms: Ints
+    settled_ms: Ints
+    """Up to here nothing changes any more while all that comes are later samples."""
     closed: Bits
     """`ended_ms` is `until_ms` where closed, else None."""
     first_event_ms: Ints

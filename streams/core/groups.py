@@ -13,7 +13,7 @@ from uuid import UUID
 
 from schemas.units import iso_ms
 from streams.core.allot import Start, Tagged, allot
-from streams.core.book import NOTHING_STORED, Book, Session, Station
+from streams.core.book import Book
 from streams.core.events import ENDED, CoreEvent, Started
 from streams.core.identity import (
     NIL,
@@ -21,6 +21,7 @@ from streams.core.identity import (
     start_session_id,
     transaction_session_id,
 )
+from streams.core.session import NOTHING_STORED, Session, Station
 from streams.core.station_groups import Group, StationGroups
 
 WINDOW_MS = 7 * 24 * 3600 * 1000

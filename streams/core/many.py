@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from streams.core.columns import ABSENT, UNKNOWN, Ints, Many, Sessions
-from streams.core.many_curve import curves_of
+from streams.core.many_curve import Curves, curves_of
 from streams.core.many_order import Frame, frame_of
 from streams.core.many_slices import slices_of, timelines_of
 from streams.core.many_verdict import verdicts_of
@@ -35,6 +35,7 @@ def derive_many(sessions: Sessions) -> Many:
         grade=verdicts.grade,
         flags=verdicts.flags,
         until_ms=frame.until_ms,
+        settled_ms=_settled(sessions, curves),
         closed=sessions.ended,
         first_event_ms=frame.first_ms,
         last_event_ms=frame.last_ms,
@@ -53,6 +54,12 @@ def derive_many(sessions: Sessions) -> Many:
         slice_charging_ms=slices.charging_ms,
         slice_idle_ms=slices.idle_ms,
     )
+
+
+def _settled(sessions: Sessions, curves: Curves) -> Ints:
+    """The last reading of the register: energy and time after it await the next one."""
+    lasts = np.maximum(curves.firsts + curves.counts - 1, 0)
+    return np.where(curves.counts > 0, curves.ts[lasts], sessions.start_ts)
 
 
 def _max_power(sessions: Sessions, frame: Frame) -> Ints:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from streams.core.allot import EARLY_MS, Tagged
-from streams.core.book import NOTHING_STORED, Session, Station
 from streams.core.events import ENDED, CoreEvent, Started
 from streams.core.identity import UNKNOWN_TRANSACTIONS
+from streams.core.session import NOTHING_STORED, Session, Station
 
 
 class Group:

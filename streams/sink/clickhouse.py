@@ -17,8 +17,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 from schemas.errors import DefectError, UnavailableError
 from streams.catalogue import Catalogue
 from streams.catalogue_rows import build_catalogue
-from streams.core.book import Owner
 from streams.core.identity import UNKNOWN_TRANSACTIONS
+from streams.core.session import Owner
 from streams.sink.catalogue_sql import CATALOGUE, PUBLISHED, newest_rows
 from streams.sink.port import (
     Reassignment,

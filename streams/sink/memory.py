@@ -15,8 +15,8 @@ import pyarrow as pa
 from streams.catalogue import Catalogue
 from streams.catalogue_rows import build_catalogue
 from streams.convert import CORE_FLAGS
-from streams.core.book import Bill, Owner
 from streams.core.identity import NIL, UNKNOWN_TRANSACTIONS
+from streams.core.session import Bill, Owner
 from streams.sink.catalogue_sql import CATALOGUE, CLAIMED
 from streams.sink.port import (
     TERMS,

@@ -10,7 +10,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from streams.catalogue import Catalogue
-from streams.core.book import Bill, Owner
+from streams.core.session import Bill, Owner
 
 NO_BILL = Bill("", None, None, None, "", "", "")
 TERMS = (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from streams.core.book import Bill
+from streams.core.session import Bill
 from streams.sink.port import TERMS, Selection, StoredSession, StoredTerms
 
 COLUMNS = """tenant, station_id, toString(session_id) AS id, protocol, transaction_ids, version,

@@ -86,7 +86,13 @@ def columns_of(derived: Sequence[Derived], catalogue: Catalogue) -> ManyRows:
             assert compiled is not None
             groups.setdefault(id(compiled), (compiled, []))[1].append(i)
     return ManyRows(
-        sessions=[d.session for d in derived],
+        stations=[d.session.station for d in derived],
+        transactions=[d.session.transaction_ids[0] for d in derived],
+        protocols=[d.session.protocol for d in derived],
+        ids=np.frombuffer(b"".join(d.session.session_bytes for d in derived), np.int64).reshape(
+            -1, 2
+        ),
+        start_ms=_ints([d.session.start_ts for d in derived]),
         infos=[d.station for d in derived],
         contracts=[d.contract for d in derived],
         versions=_ints([d.version for d in derived]),
@@ -102,6 +108,7 @@ def columns_of(derived: Sequence[Derived], catalogue: Catalogue) -> ManyRows:
             (_ints(members), compiled, priced_of(compiled, [derived[i] for i in members]))
             for compiled, members in groups.values()
         ],
+        slices_from_s=_ints([None] * len(derived)),
     )
 
 
@@ -128,6 +135,7 @@ def many_of(derived: Sequence[Derived]) -> Many:
         grade=named("grade"),
         flags=flags,
         until_ms=of("until_ms"),
+        settled_ms=of("until_ms"),
         closed=np.array([f.ended_ms is not None for f in facts]),
         first_event_ms=of("first_event_ms"),
         last_event_ms=of("last_event_ms"),

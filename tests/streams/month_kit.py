@@ -24,10 +24,10 @@ from streams.catalogue import Catalogue
 from streams.catalogue_rows import build_catalogue
 from streams.convert import to_core
 from streams.core.allot import Start, Tagged, allot
-from streams.core.book import Connector as Plug
-from streams.core.book import Session, Station
 from streams.core.events import CoreEvent, Started
 from streams.core.identity import start_session_id, transaction_session_id
+from streams.core.session import Connector as Plug
+from streams.core.session import Session, Station
 from streams.decode import parse_time
 from streams.session_rows import Derived, derive_session
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from schemas import wire
-from streams.core.book import Book, Session, Station
+from streams.core.book import Book
 from streams.core.events import SAMPLE, CoreEvent, Sample
+from streams.core.session import Session, Station
 from streams.fast_lane import FastLane
 from tests.streams.core.fleet_kit import (
     DAY_MS,
@@ -121,7 +122,7 @@ def play(drive: Drive, random: Random) -> Drive:
 def in_lane(drive: Drive) -> int:
     """Samples in the lane."""
     worker = drive.worker
-    return sum(worker._fast.lane.rows(s.slot) for s in worker._book.direct.values() if s.slot >= 0)
+    return sum(map(worker._fast.lane.rows, worker._book.resting.slot_of.values()))
 
 
 def misfits(drive: Drive) -> int:

@@ -21,6 +21,7 @@ from schemas.units import MAX_WH, iso_ms, wh_to_mwh
 from streams.chunk import Chunk
 from streams.core.columns import ABSENT, UNKNOWN
 from streams.core.events import CURRENT, SAMPLE, Sample
+from streams.core.resting import keys_of
 from streams.decode import decode_chunk, parse_time, parse_times
 from streams.event_rows import _columns
 from streams.hot import HotChunk, HotDecoder
@@ -100,7 +101,7 @@ def same_as_general(values: Sequence[bytes | None]) -> int:
 def _columns_are_those_of(hot: HotChunk) -> None:
     """Keys and protocols are parallel to the table; numbers are of the agreed width."""
     names = ("tenant", "station_id", "transaction_id")
-    assert hot.keys == list(zip(*(hot.table[n].to_pylist() for n in names), strict=True))
+    assert hot.keys == keys_of(*(hot.table[n].to_pylist() for n in names))
     assert list(hot.protocols) == hot.table["protocol"].to_pylist()
     wide = [each.dtype for each in hot.samples]
     assert wide == [np.int64, np.int32, np.int64, np.int32, np.int32, np.int32]

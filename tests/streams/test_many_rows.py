@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from streams.arrow import MONEY, scaled, times
 from streams.charge_words import ChargeWords
-from streams.core.book import Connector, Session, Station
 from streams.core.columns import ABSENT
 from streams.core.events import (
     ENDED,
@@ -33,6 +32,7 @@ from streams.core.events import (
 from streams.core.pricing.model import Component, Element, Restrictions, Tariff, Tax
 from streams.core.pricing.priced import Line
 from streams.core.pricing.words import because
+from streams.core.session import Connector, Session, Station
 from streams.many_arrow import Coded, instants
 from streams.many_rows import decimals, tables
 from streams.many_sentences import Kinds, Lines, sentences

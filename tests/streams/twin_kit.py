@@ -189,7 +189,13 @@ def _stripped(
     Which of equal events' transport facts stay in `events` is chance, as in the store. Of a
     version the last bit: when another session followed an ended one, both sides let its row be;
     but a duplicate sample makes the fast lane write it again, with nothing but that bit changed.
+    A slice of an open session that stays as it was is not written again by the fast lane.
     """
+    if table == "session_slices":
+        rows = {
+            key: {n: v for n, v in row.items() if n != "version" or not row["provisional"]}
+            for key, row in rows.items()
+        }
     if table == "events":
         return {
             key: {name: value for name, value in row.items() if name not in _TRANSPORT}

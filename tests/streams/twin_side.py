@@ -13,9 +13,10 @@ import pyarrow as pa
 from schemas import wire
 from streams.catalogue import Catalogue
 from streams.chunk import Chunk, TopicPartition
-from streams.core.book import Session
+from streams.core.columns import Small
 from streams.core.events import SAMPLE, CoreEvent
-from streams.core.lane import SampleLane
+from streams.core.resting import Resting
+from streams.core.session import Session
 from streams.decode import Decoded, decode_chunk
 from streams.fast_lane import FastLane
 from streams.hot import HotChunk, HotDecoder
@@ -88,11 +89,15 @@ class _ShutLane(FastLane):
 
 
 def _leave_all(
-    lane: SampleLane, due: Sequence[Session], catalogue: Catalogue, terms: LastingContracts
+    fast: FastLane,
+    resting: Resting,
+    due: Sequence[Session],
+    slots: Small,
+    terms: LastingContracts,
 ) -> Outcome:
     """`derive_due` that finds no session ordinary."""
-    del lane, catalogue, terms
-    return Outcome(None, [], list(due))
+    del fast, resting, terms
+    return Outcome(list(due), slots.tolist())
 
 
 class _Counting:
@@ -165,17 +170,19 @@ class Side:
 
     def _counted(
         self,
-        lane: SampleLane,
+        fast: FastLane,
+        resting: Resting,
         due: Sequence[Session],
-        catalogue: Catalogue,
+        slots: Small,
         terms: LastingContracts,
     ) -> Outcome:
-        out = derive_due(lane, due, catalogue, terms)
-        self.counts.slow_sessions += len(out.rest)
-        if out.rows is not None:
-            self.counts.fast_sessions += len(out.rows.sessions)
-            self.counts.fast_ended += int(out.rows.many.closed.sum())
-            self.counts.fast_priced += sum(len(at) for at, _, _ in out.rows.prices)
+        out = derive_due(fast, resting, due, slots, terms)
+        self.counts.slow_sessions += len(out.rest) + len(out.left)
+        if out.found is not None:
+            self.counts.seen["at rest"] += len(out.found.heads.slots_at_rest)
+            self.counts.fast_sessions += len(out.found.rows.stations)
+            self.counts.fast_ended += int(out.found.rows.many.closed.sum())
+            self.counts.fast_priced += sum(len(at) for at, _, _ in out.found.rows.prices)
         return out
 
     # steps --------------------------------------------------------------------------------
@@ -194,7 +201,7 @@ class Side:
             getattr(self, name)(number)
         self.now_ms += 1_000
         self.counts.seen["late after packing"] += sum(
-            s.dirty_since > 0 for s in self.worker._packed
+            self.worker._book.has_news(s) for s in self.worker._packed
         )
 
     def take(self, p: int, count: int, worker: Worker | None = None) -> None:
@@ -280,6 +287,8 @@ class Side:
         copy came the hot way, the other not: they never meet in one place.
         """
         lane, book = self.worker._fast.lane, self.worker._book
+        for slot in book.resting.slot_of.values():
+            lane.gather([slot])
         apart = sum(
             len(lane.events(session.slot).intersection(session.peek()))
             for session in book.direct.values()

@@ -16,6 +16,9 @@ DRIVER, COMPANY, PARTNER, NOBODY = "driver", "company", "partner", "nobody"
 
 UTC_ZONE = ZoneInfo("UTC")
 
+HERE = "\x00"
+"""Stands in a shared contract's reasons for the id of the station."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contract:
@@ -39,6 +42,10 @@ class Contract:
     payer_id: str = ""
     free_reason: str = ""
     because: tuple[str, ...] = ()
+
+    def told_at(self, station_id: str) -> tuple[str, ...]:
+        """The reasons of a contract that stations share, at one of them."""
+        return tuple(reason.replace(HERE, station_id) for reason in self.because)
 
 
 NO_CONTRACT = Contract()

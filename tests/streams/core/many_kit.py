@@ -193,7 +193,9 @@ def found(many: Many) -> list[dict[str, Any] | None]:
         mine = slices[at : at + count]
         at += count
         if many.ok[i]:
-            out.append({**_scalars(many, i), "slices": mine})
+            scalars = _scalars(many, i)
+            del scalars["settled_ms"]  # no fact: how far facts stay when samples are added
+            out.append({**scalars, "slices": mine})
         else:
             assert count == 0
             out.append(None)

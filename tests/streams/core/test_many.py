@@ -120,6 +120,29 @@ def test_small_sessions_of_any_shape_agree_wherever_they_take_the_fast_way(
     _agree(cases)
 
 
+def test_slices_before_the_settled_instant_stay_when_later_samples_come() -> None:
+    chance, several = random.Random(11), 0
+    cases = [case for case in (ordinary(chance) for _ in range(3_000)) if len(case.samples) > 1]
+    wholes = [case._replace(end=None, superseded=False) for case in cases]
+    parts = [_without_last(case, chance) for case in wholes]
+    many, later = derive_many(sessions_of(parts)), found(derive_many(sessions_of(wholes)))
+
+    for settled, before, after in zip(many.settled_ms.tolist(), found(many), later, strict=True):
+        if before is not None and after is not None:
+            border = settled // SLICE_MS * SLICE_MS
+            stay = [one for one in before["slices"] if one[0] < border]
+            assert stay == [one for one in after["slices"] if one[0] < border]
+            several += len(stay) > 1
+    assert several > 100
+
+
+def _without_last(case: Case, chance: random.Random) -> Case:
+    """The same before its last samples came."""
+    samples = sorted(set(case.samples))
+    kept = samples[: chance.randrange(1, len(samples))]
+    return case._replace(samples=kept)
+
+
 def test_no_session_at_all_is_derived_to_nothing() -> None:
     assert found(derive_many(sessions_of([]))) == []
 

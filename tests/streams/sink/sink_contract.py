@@ -15,9 +15,9 @@ import pytest
 
 from schemas import wire
 from streams.catalogue import Catalogue
-from streams.core.book import Bill, Owner, Session, Station
 from streams.core.events import CoreEvent, Started
 from streams.core.identity import NIL, start_session_id, transaction_session_id
+from streams.core.session import Bill, Owner, Session, Station
 from streams.event_rows import PendingRows, core_event
 from streams.session_rows import derive_session, sessions_table
 from streams.sink.port import Reassignment, Selection, Sink, StoredSession, StoredTerms

@@ -1,0 +1,262 @@
+"""Open sessions between two reports: no Python object a session, but one row of columns.
+
+    key ──> slot     records                                      names, by slot
+    A       0        start, register, version, written …          key, station, token
+    B       1        …                                            changes of state, where any
+
+A session *rests* when its row is written, it is open, and nothing is known of it but its start,
+changes of state and plain samples, which lie in the lane under the same slot. A sample that joins
+it needs nothing but the slot; whatever else comes *wakes* it: it becomes a `Session` again, which
+keeps its slot. `docs/performance.md` has the measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.core.columns import ABSENT, Bits, Ints, Small
+from streams.core.events import STARTED, Started
+from streams.core.session import Session, Station
+
+PROTOCOLS = ("ocpp2.0.1", "ocpp2.1")
+"""Of sessions that can rest, by code."""
+
+RECORD = np.dtype([
+    ("start_ts", np.int64),
+    ("start_mwh", np.int64),
+    ("version", np.int64),
+    ("written_ms", np.int64),
+    ("slices", np.int64),
+    ("last_ts", np.int64),
+    ("kept_from_s", np.int64),
+    ("start_seq", np.int32),
+    ("connector", np.int32),
+    ("evse", np.int32),
+    ("number", np.int32),
+    ("terms", np.int32),
+    ("area", np.int32),
+    ("changes", np.uint16),
+    ("states", np.uint16),
+    ("seqs", np.uint16),
+    ("protocol", np.uint8),
+])  # fmt: skip
+"""What is known of a session that rests. Registers in mWh, times in epoch ms, ABSENT: unknown.
+
+`slices`: as `slices_code` has them. `last_ts`: of its newest sample when it was last written;
+slices before `kept_from_s` (epoch s; ABSENT: none) are then stored as they stay while only later
+samples come. `connector` and `evse`: as start or changes tell them; `number` is that of its
+`Connector`. `terms`: a code of `streams.lasting`, -1: none. `area`: a code of `Resting.areas`.
+`changes`, `states` and `seqs`: how many there are.
+"""
+
+_SEPARATOR = "\x1f"
+
+
+def key_of(tenant: str, station_id: str, transaction_id: str) -> str:
+    """One text for the three: no name holds a control character."""
+    return f"{tenant}{_SEPARATOR}{station_id}{_SEPARATOR}{transaction_id}"
+
+
+def keys_of(
+    tenants: Sequence[str], station_ids: Sequence[str], transaction_ids: Sequence[str]
+) -> list[str]:
+    """The same of many."""
+    return list(map(_SEPARATOR.join, zip(tenants, station_ids, transaction_ids, strict=True)))
+
+
+def names_of(key: str) -> tuple[str, str, str]:
+    """Tenant, station, transaction."""
+    tenant, station_id, transaction_id = key.split(_SEPARATOR, 2)
+    return tenant, station_id, transaction_id
+
+
+class Resting:
+    """Everything by slot of the lane. Slots are made for sessions awake; some of them rest."""
+
+    def __init__(self) -> None:
+        self.slot_of: dict[str, int] = {}
+        """By key, of sessions with a slot, awake or at rest."""
+        self.keys: list[str] = []
+        self.areas: list[str] = [""]
+        self.ids: Ints = np.zeros((0, 2), np.int64)
+        """The 16 bytes of the session id."""
+        self.at_rest: Bits = np.zeros(0, np.bool_)
+        self.news: Bits = np.zeros(0, np.bool_)
+        """Samples joined that its row does not tell yet."""
+        self.placed: Bits = np.zeros(0, np.bool_)
+        """Its connector is known."""
+        self.records: NDArray[np.void] = np.zeros(0, RECORD)
+        self._stations: list[Station | None] = []
+        self._tokens: list[str] = []
+        self._changes: list[tuple[bytes, bytes] | None] = []
+        self._area_codes = {"": 0}
+        self._grow(1)
+
+    # slots --------------------------------------------------------------------------------
+
+    def settle(self, slot: int, session: Session) -> None:
+        """A session awake gets this slot."""
+        key = key_of(*session.station.key, next(iter(session.transaction_ids), ""))
+        if slot >= len(self.records):
+            self._grow(slot + 1)
+        session.slot = slot
+        self.slot_of[key] = slot
+        self.keys[slot] = key
+        self._stations[slot] = session.station
+        self.ids[slot] = np.frombuffer(session.session_bytes, np.int64)
+        self.placed[slot] = session.connector is not None
+
+    def _grow(self, least: int) -> None:
+        """Room grows by a sixteenth, in place where the system can."""
+        old = len(self.records)
+        size = max(least, old + max(1024, old // 16))
+        self.ids.resize((size, 2), refcheck=False)
+        for column in (self.at_rest, self.news, self.placed, self.records):
+            column.resize(size, refcheck=False)
+        more = size - old
+        self.keys += [""] * more
+        self._stations += [None] * more
+        self._tokens += [""] * more
+        self._changes += [None] * more
+
+    def drop(self, slots: Sequence[int]) -> None:
+        """These slots are given back."""
+        for slot in slots:
+            self.slot_of.pop(self.keys[slot], None)
+            self.keys[slot], self._stations[slot] = "", None
+            self._clear(slot)
+        for column in (self.at_rest, self.news, self.placed):
+            column[list(slots)] = False
+
+    def _clear(self, slot: int) -> None:
+        self._tokens[slot], self._changes[slot] = "", None
+
+    # sleeping and waking ------------------------------------------------------------------
+
+    def area(self, name: str) -> int:
+        """The code of an area."""
+        code = self._area_codes.setdefault(name, len(self.areas))
+        if code == len(self.areas):
+            self.areas.append(name)
+        return code
+
+    def lay_down(self, slots: Ints, records: NDArray[np.void], tokens: Sequence[str]) -> None:
+        """These sessions rest from now on. Their objects are to be forgotten."""
+        self.records[slots] = records
+        self.at_rest[slots] = True
+        for slot, token in zip(slots.tolist(), tokens, strict=True):
+            self._tokens[slot] = token
+
+    def remember(self, slot: int, events: bytes, marks: bytes) -> None:
+        """Of a session with changes of state: all its events but samples as `Session.folded` tells
+        them; as int64 first and last instant of a change, instants of its states, their codes, and
+        its sequence numbers, one after the other.
+        """
+        self._changes[slot] = (events, marks)
+
+    def wake(self, slot: int) -> Session:
+        """The session as an object again."""
+        record, station = self.records[slot], self.station(slot)
+        session = Session(station, self.ids[slot].tobytes(), PROTOCOLS[int(record["protocol"])])
+        session.answers_to(names_of(self.keys[slot])[2])
+        session.slot = slot
+        session.must_load = False
+        session.start_ts = int(record["start_ts"])
+        session.connector = station.connector(int(record["number"]))
+        session.version, session.written_ms = int(record["version"]), int(record["written_ms"])
+        slices = int(record["slices"])
+        session.slices = None if slices == ABSENT else slices
+        changes = self._changes[slot]
+        if changes is None:
+            session.events = {self._start(slot)}
+        else:
+            session.unfold(changes[0])
+        self.at_rest[slot] = False
+        self._clear(slot)
+        return session
+
+    def _start(self, slot: int) -> Started:
+        record = self.records[slot]
+        register = int(record["start_mwh"])
+        return Started(
+            STARTED,
+            int(record["start_ts"]),
+            int(record["start_seq"]),
+            None if register == ABSENT else register,
+            self._tokens[slot],
+            int(record["connector"]),
+            int(record["evse"]),
+            "",
+            self.areas[int(record["area"])],
+        )
+
+    # asking -------------------------------------------------------------------------------
+
+    def station(self, slot: int) -> Station:
+        """Where the session of a slot is."""
+        found = self._stations[slot]
+        if found is None:
+            raise ValueError("slot not in use")
+        return found
+
+    def stations(self, slots: Sequence[int]) -> list[Station]:
+        """The same of many."""
+        known = self._stations
+        return [known[slot] for slot in slots]  # type: ignore[misc]  # slots in use
+
+    def transactions(self, slots: Sequence[int]) -> list[str]:
+        """Transaction ids."""
+        keys = self.keys
+        return [keys[slot].split(_SEPARATOR, 2)[2] for slot in slots]
+
+    def tokens(self, slots: Sequence[int]) -> list[str]:
+        """Id tokens of sessions that rest."""
+        known = self._tokens
+        return [known[slot] for slot in slots]
+
+    def marks(self, slots: Sequence[int]) -> Ints:
+        """As remembered of sessions that rest and have changes of state, one after the other."""
+        known = self._changes
+        found = (known[slot] for slot in slots)
+        return np.frombuffer(b"".join([one[1] for one in found if one is not None]), np.int64)
+
+    def marked(self, slots: Sequence[int]) -> list[bool]:
+        """Which of them have changes of state."""
+        known = self._changes
+        return [known[slot] is not None for slot in slots]
+
+    def of_partitions(self, partitions: Collection[int]) -> list[int]:
+        """Slots of sessions at rest whose station is in one of these."""
+        return [
+            s
+            for s in np.flatnonzero(self.at_rest).tolist()
+            if self.station(s).partition in partitions
+        ]
+
+    @property
+    def any_news(self) -> bool:
+        """Some session has samples that its row does not tell yet."""
+        return bool(self.news.any())
+
+    @property
+    def count_of_news(self) -> int:
+        """Sessions with samples that their rows do not tell yet."""
+        return int(np.count_nonzero(self.news))
+
+    def take_due(self, now_ms: int, live_ms: int, *, everything: bool) -> Small:
+        """Slots of sessions at rest that have news and are to be written now; news no more."""
+        slots = np.flatnonzero(self.news & self.at_rest)
+        if not everything:
+            slots = slots[now_ms - self.records["written_ms"][slots] >= live_ms]
+        self.news[slots] = False
+        return slots.astype(np.int32)
+
+    def take_awake(self) -> list[int]:
+        """Slots of sessions awake that have news; news no more."""
+        slots = np.flatnonzero(self.news & ~self.at_rest)
+        self.news[slots] = False
+        found: list[int] = slots.tolist()
+        return found
