@@ -54,17 +54,18 @@ class Lookup:
 
     def _meet_floating(self, new: list[Station]) -> None:
         """1.6 events without a usable transaction id: a new start may change whose they are."""
-        owners = [s.key for s in new]
+        known = {s.key: s for s in new}
+        owners = list(known)
         found: dict[Owner, list[tuple[str, CoreEvent]]] = {}
         for row in self._sink.floating(owners) if owners else ():
             owner = (row["tenant"], row["station_id"])
-            groups = self._book.stations[owner].groups
+            groups = known[owner].groups
             if row["id"] != str(NIL) and groups is not None:
                 self._groups.want_window(groups, row["timestamp_ms"])
                 continue
             found.setdefault(owner, []).append((row["transaction_id"], core_event(row)))
         for owner, tagged in found.items():
-            self._groups.merge_floating(self._book.stations[owner], tagged)
+            self._groups.merge_floating(known[owner], tagged)
 
     def _remember_open(self, station: Station, row: StoredSession) -> None:
         """An open stored session that a later start, known or to come, must close."""
@@ -90,6 +91,7 @@ class Lookup:
         wanting = list(self._groups.wanting)
         if not wanting:
             return
+        stations = {g.station.key: g.station for g in wanting}
         wanted = {g.station.key: set(g.wanted_ids) for g in wanting if g.wanted_ids}
         windows = {g.station.key: (g.wanted_from, g.wanted_to) for g in wanting if g.wanted_to}
         rows = self._sink.sessions16(wanted, windows)
@@ -99,7 +101,7 @@ class Lookup:
                 groups.window = (groups.wanted_from, groups.wanted_to)
             groups.want_nothing()
         for row in rows:
-            station = self._book.stations[row.owner]
+            station = stations[row.owner]
             session = Session(station, row.session_id, PROTOCOL)
             session.answers_to(*row.transaction_ids)
             _adopt(session, row)
@@ -155,7 +157,7 @@ class Lookup:
 
     def _known(self, row: StoredSession) -> Session | None:
         """The book's own."""
-        station = self._book.stations.get(row.owner)
+        station = self._book.known_station(row.owner)
         if station is None:
             return None
         if row.protocol == PROTOCOL:

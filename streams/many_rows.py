@@ -98,7 +98,7 @@ class _Shared:
         self.stations = Objects(rows.stations)
         self.infos = Objects(rows.infos)
         self.contracts = Objects(rows.contracts)
-        self.tenant = self.stations.words(lambda s: s.key[0])
+        self.tenant = self.stations.words(lambda s: s.tenant)
         self.driver = texts(rows.id_tokens)
         self.area = self._area(rows)
         self.ids = rows.ids
@@ -149,7 +149,7 @@ def _slices(rows: ManyRows, shared: _Shared) -> pa.Table:
         {
             "tenant": spread.words(shared.tenant),
             "slice_start": whole(many.slice_start_ms[new] // 1000, pa.uint32()),
-            "station_id": spread.words(shared.stations.words(lambda s: s.key[1])),
+            "station_id": spread.words(shared.stations.words(lambda s: s.station_id)),
             "session_id": ids(shared.ids[session]),
             "version": whole(rows.versions[session], pa.uint64()),
             "area": spread.words(shared.area),
@@ -200,7 +200,7 @@ def _sessions(rows: ManyRows, shared: _Shared) -> pa.Table:
     first, last = slice_bounds(many)
     columns = {
         "tenant": shared.tenant,
-        "station_id": shared.stations.texts(lambda s: s.key[1]),
+        "station_id": shared.stations.texts(lambda s: s.station_id),
         "session_id": ids(shared.ids),
         "version": whole(rows.versions, pa.uint64()),
         "protocol": words(rows.protocols),
@@ -271,4 +271,4 @@ def _because(rows: ManyRows, shared: _Shared) -> pa.Array:
     if not any(HERE in reason for contract in terms.unique for reason in contract.because):
         return terms.lists(lambda c: c.because)
     each = zip(rows.contracts, rows.stations, strict=True)
-    return pa.array([contract.told_at(station.key[1]) for contract, station in each], STRINGS)
+    return pa.array([contract.told_at(station.station_id) for contract, station in each], STRINGS)

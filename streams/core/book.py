@@ -20,8 +20,8 @@ class Book:
     """All sessions of the partitions this worker owns."""
 
     def __init__(self) -> None:
-        self.stations: dict[Owner, Station] = {}
-        self._tenants: dict[str, str] = {}
+        self._stations: dict[str, dict[str, Station]] = {}
+        """By tenant, by id."""
         self.direct: dict[str, Session] = {}
         """Those awake, by `key_of`."""
         self.resting = Resting()
@@ -33,13 +33,19 @@ class Book:
 
     def station(self, key: Owner, partition: int) -> Station:
         """The station's memory, made on first sight."""
-        found = self.stations.get(key)
+        tenant, station_id = key
+        of_tenant = self._stations.setdefault(tenant, {})
+        found = of_tenant.get(station_id)
         if found is None:
-            tenant, station_id = key
-            key = (self._tenants.setdefault(tenant, tenant), station_id)
-            found = self.stations[key] = Station(key, partition)
+            # With the tenant's own string: a million stations would bring one each.
+            name = next((s.tenant for s in of_tenant.values()), tenant)
+            found = of_tenant[station_id] = Station((name, station_id), partition)
             self.new_stations.append(found)
         return found
+
+    def known_station(self, key: Owner) -> Station | None:
+        """The same; None where nothing is remembered."""
+        return self._stations.get(key[0], {}).get(key[1])
 
     def add_direct(  # the hot path: no wrapper object an event
         self,
@@ -219,9 +225,10 @@ class Book:
 
     def forget(self, gone: Callable[[int], bool]) -> None:
         """Drop every station whose partition is no longer ours."""
-        lost = [s for s in self.stations.values() if gone(s.partition)]
+        lost = [s for of in self._stations.values() for s in of.values() if gone(s.partition)]
         self.open_sessions -= sum(len(c.open) for s in lost for c in s.connectors)
-        self.stations = {k: s for k, s in self.stations.items() if not gone(s.partition)}
+        for station in lost:
+            del self._stations[station.tenant][station.station_id]
         self.direct = {k: s for k, s in self.direct.items() if not gone(s.station.partition)}
         self.dirty = {s: None for s in self.dirty if not gone(s.station.partition)}
         self.new_stations = [s for s in self.new_stations if not gone(s.partition)]

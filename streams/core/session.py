@@ -91,14 +91,19 @@ class Station:
     asked yet, `NOTHING_STORED` = none, so that new sessions need no look-up.
     """
 
-    __slots__ = ("_connectors", "groups", "key", "partition", "stored_until")
+    __slots__ = ("_connectors", "groups", "partition", "station_id", "stored_until", "tenant")
 
     def __init__(self, key: Owner, partition: int) -> None:
-        self.key = key
+        self.tenant, self.station_id = key
         self.partition = partition
         self._connectors: Connector | tuple[Connector, ...] | dict[int, Connector] = ()
         self.groups: StationGroups | None = None
         self.stored_until: int | None = None
+
+    @property
+    def key(self) -> Owner:
+        """Made when asked for, since stations are many."""
+        return self.tenant, self.station_id
 
     @property
     def connectors(self) -> Iterable[Connector]:
