@@ -6,7 +6,7 @@ of the identity of a row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any, cast
@@ -45,7 +45,7 @@ _ENCODE = msgspec.json.Encoder(order="sorted").encode
 
 @dataclass(slots=True)
 class PendingRows:
-    """Accepted events of one partition waiting for the flush.
+    """Accepted events waiting for the flush.
 
     The columns are built chunk by chunk, while the events are in the processor's cache;
     only the session is missing. `homes[i]` is whatever the book returned for row i of all
@@ -53,18 +53,27 @@ class PendingRows:
     """
 
     topic: str
-    partition: int
     tables: list[pa.Table] = field(default_factory=list)
     cores: list[CoreEvent | None] = field(default_factory=list)
     homes: list[Any] = field(default_factory=list)
     hot: list[pa.Table] = field(default_factory=list)
     """Rows of the fast lane, whose sessions are known already."""
 
-    def take(self, d: Decoded, homes: list[Any], known: Sequence[int] = ()) -> None:
-        """Add what was decoded, but for the positions `known`."""
+    def __bool__(self) -> bool:
+        """There are rows."""
+        return bool(self.tables or self.hot)
+
+    def take(
+        self,
+        d: Decoded,
+        partitions: Sequence[int],
+        homes: list[Any],
+        known: Sequence[int] = (),
+    ) -> None:
+        """Add what was decoded, but for the places `known`; `partitions` are the events'."""
         if not d.events:
             return
-        table, cores = _columns(d, self.topic, self.partition), d.cores
+        table, cores = _columns(d, self.topic, partitions), d.cores
         if known:
             new = [True] * len(homes)
             for i in known:
@@ -75,16 +84,34 @@ class PendingRows:
         self.cores.extend(cores)
         self.homes.extend(homes)
 
+    def forget(self, partitions: Collection[int]) -> None:
+        """Drop what came from these partitions."""
+        self.hot = [_without(table, partitions) for table in self.hot]
+        if self.tables:
+            table = pa.concat_tables(self.tables)
+            keep = [p not in partitions for p in table["kafka_partition"].to_pylist()]
+            self.tables = [table.filter(pa.array(keep))]
+            self.cores = list(compress(self.cores, keep))
+            self.homes = list(compress(self.homes, keep))
+        self.hot = [table for table in self.hot if len(table)]
+        self.tables = [table for table in self.tables if len(table)]
+
     def table(self, session_ids: list[bytes]) -> pa.Table:
         """All rows with their sessions (16 bytes each)."""
         if not self.tables:
             return pa.concat_tables(self.hot)
         ids = pa.array(session_ids, pa.binary(16))
         general = pa.concat_tables(self.tables).append_column("session_id", ids)
-        return pa.concat_tables([general, *self.hot])
+        hot = [table.select(general.column_names) for table in self.hot]
+        return pa.concat_tables([general, *hot])
 
 
-def _columns(d: Decoded, topic: str, partition: int) -> pa.Table:
+def _without(table: pa.Table, partitions: Collection[int]) -> pa.Table:
+    keep = [p not in partitions for p in table["kafka_partition"].to_pylist()]
+    return table.filter(pa.array(keep, pa.bool_()))
+
+
+def _columns(d: Decoded, topic: str, partitions: Sequence[int]) -> pa.Table:
     """The columns of `events` but for the session."""
     events, cores = d.events, d.cores
     count = len(events)
@@ -135,7 +162,7 @@ def _columns(d: Decoded, topic: str, partition: int) -> pa.Table:
         "offline": pa.array([int(e.offline) for e in events], pa.uint8()),
         "gateway": _text(gateways),
         "kafka_topic": pa.repeat(topic, count),
-        "kafka_partition": pa.repeat(pa.scalar(partition, pa.int32()), count),
+        "kafka_partition": pa.array(partitions, pa.int32()),
         "kafka_offset": pa.array(d.offsets, pa.int64()),
         "kafka_index": pa.array(d.indexes, pa.int32()),
     }

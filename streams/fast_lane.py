@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from streams.core.book import Book
-from streams.core.columns import ABSENT, UNKNOWN, Bits, Samples, Small
+from streams.core.columns import ABSENT, UNKNOWN, Bits, Ints, Samples, Small
 from streams.core.events import CURRENT, CoreEvent, Sample
 from streams.core.groups import PROTOCOL
 from streams.core.lane import SampleLane
@@ -26,6 +26,7 @@ from streams.core.session import Session
 
 if TYPE_CHECKING:
     from streams.hot import HotChunk
+    from streams.pool import Origin
 
 _SLOW = frozenset({PROTOCOL, "import"})
 _INT32 = 2**31 - 1
@@ -41,10 +42,13 @@ class FastLane:
 
     # taking in ----------------------------------------------------------------------------
 
-    def take(self, hot: HotChunk, partition: int, now_ms: int) -> pa.Table:
-        """Add a chunk's samples; returns their rows of `events` with the sessions in them."""
+    def take(self, hot: HotChunk, origin: Origin, now_ms: int) -> pa.Table:
+        """Add a chunk's samples; returns their rows of `events` with the sessions in them. The
+        chunk's offsets are places in `origin`.
+        """
+        partitions = origin.partitions[hot.offsets]
         resting = self._book.resting
-        slots, packed = self._slots(hot, partition)
+        slots, packed = self._slots(hot, partitions)
         codes = np.array([self.lane.shape(*s) for s in hot.shapes], np.int32)
         samples = hot.samples._replace(shape=codes[hot.samples.shape])
         self._place(hot.keys, slots, samples)
@@ -53,16 +57,23 @@ class FastLane:
         for i in np.flatnonzero(~taken).tolist():
             # The general way: of packed sessions mostly known already, or misfits of the lane.
             sample, names = self._sample(samples, i), names_of(hot.keys[i])
-            self._book.add_direct(*names, hot.protocols[i], sample, partition, now_ms)
+            self._book.add_direct(*names, hot.protocols[i], sample, int(partitions[i]), now_ms)
         ids = resting.ids.take(slots, axis=0)
         for i, session in packed.items():
             ids[i] = np.frombuffer(session.session_bytes, np.int64)
-        return hot.table.append_column(
-            "session_id",
-            pa.FixedSizeBinaryArray.from_buffers(_ID, len(slots), [None, pa.py_buffer(ids)]),
-        )
+        columns = {
+            "kafka_partition": pa.array(partitions, pa.int32()),
+            "kafka_offset": pa.array(origin.offsets[hot.offsets]),
+            "session_id": pa.FixedSizeBinaryArray.from_buffers(
+                _ID, len(slots), [None, pa.py_buffer(ids)]
+            ),
+        }
+        table = hot.table
+        for name, column in columns.items():
+            table = table.append_column(name, column)
+        return table
 
-    def _slots(self, hot: HotChunk, partition: int) -> tuple[Small, dict[int, Session]]:
+    def _slots(self, hot: HotChunk, partitions: Ints) -> tuple[Small, dict[int, Session]]:
         """Slots of all samples; -1 for those of packed sessions, which are told apart."""
         found = list(map(self._book.resting.slot_of.get, hot.keys))
         packed: dict[int, Session] = {}
@@ -70,7 +81,7 @@ class FastLane:
             for i, slot in enumerate(found):
                 if slot is not None:
                     continue
-                session = self._book.open_direct(hot.keys[i], hot.protocols[i], partition)
+                session = self._book.open_direct(hot.keys[i], hot.protocols[i], int(partitions[i]))
                 if session.packed:
                     packed[i] = session
                 found[i] = -1 if session.packed else self.slot(session)

@@ -102,8 +102,10 @@ class HotChunk:
     protocols: Sequence[str]
     samples: Samples
     shapes: list[tuple[str, int, int]]
+    offsets: Ints
+    """As in the chunk."""
     table: pa.Table
-    """Columns of `events`, in the order of `streams.event_rows`, but for the session."""
+    """Columns of `events` but for the session, the partition and the offset."""
 
 
 class HotDecoder:
@@ -253,9 +255,9 @@ def _has_card(text: str) -> bool:
 def _hot_chunk(c: HotColumns, chunk: Chunk, offsets: Ints) -> HotChunk:
     codes, shapes = _shapes(c)
     samples = Samples(c.ts, c.seq, c.import_mwh, _small(c.power_mw), _small(c.current_ma), codes)
-    table = hot_table(c, chunk.tp.topic, chunk.tp.partition, offsets)
+    table = hot_table(c, chunk.tp.topic)
     keys = keys_of(c.tenant, c.station_id, c.transaction_id)
-    return HotChunk(keys, c.protocol, samples, shapes, table)
+    return HotChunk(keys, c.protocol, samples, shapes, offsets, table)
 
 
 def _small(values: Ints) -> Small:

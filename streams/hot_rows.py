@@ -53,8 +53,6 @@ _SCHEMA = pa.schema({
     "offline": pa.uint8(),
     "gateway": pa.string(),
     "kafka_topic": pa.string(),
-    "kafka_partition": pa.int32(),
-    "kafka_offset": pa.int64(),
     "kafka_index": pa.int32(),
 })  # fmt: skip
 
@@ -85,8 +83,8 @@ class HotColumns:
     soc_milli: Ints
 
 
-def hot_table(c: HotColumns, topic: str, partition: int, offsets: Ints) -> pa.Table:
-    """The columns of `events` but for the session."""
+def hot_table(c: HotColumns, topic: str) -> pa.Table:
+    """The columns of `events` but for the session, the partition and the offset."""
     n = len(c.ts)
     blank, no_register = pa.repeat("", n), pa.nulls(n, WH)
     arrays = [
@@ -114,8 +112,6 @@ def hot_table(c: HotColumns, topic: str, partition: int, offsets: Ints) -> pa.Ta
         pa.array(np.fromiter(c.offline, np.uint8, n)),
         text(c.gateway),
         pa.repeat(topic, n),
-        pa.repeat(pa.scalar(partition, pa.int32()), n),
-        pa.array(offsets),
         pa.repeat(pa.scalar(-1, pa.int32()), n),
     ]
     return pa.Table.from_arrays(arrays, schema=_SCHEMA)

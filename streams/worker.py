@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+import numpy as np
 import pyarrow as pa
 
 from streams.at_rest import remember, written_awake
@@ -35,6 +36,7 @@ from streams.many_rows import tables as many_tables
 from streams.many_sessions import Found, derive_due
 from streams.operation_rows import WorkerStatus, dead_letters_table, dlq_headers, masked_letter
 from streams.payments.rows import PaymentReader
+from streams.pool import Pool
 from streams.ports import Batch, Outgoing
 from streams.repricing import Repricer
 from streams.session_rows import Derived, derive_session
@@ -99,7 +101,8 @@ class Worker:
         self._catalogue = Catalogue()
         self._words = ChargeWords()
         self._terms = LastingContracts(self._catalogue)
-        self._pending: dict[TopicPartition, PendingRows] = {}
+        self._pool = Pool()
+        self._rows = PendingRows(settings.kafka.events_topic)
         self._payments = PaymentReader()
         self._dead: list[tuple[TopicPartition, DeadValue]] = []
         self._positions: dict[TopicPartition, int] = {}
@@ -124,8 +127,11 @@ class Worker:
         if chunk.tp.topic == self._kafka.payments_topic:
             self._accept_payments(chunk)
             return
+        self._pending_count += len(chunk)
         for begin in range(0, len(chunk), STRIDE):
-            self._accept(chunk.part(begin, begin + STRIDE), now_ms)
+            self._pool.add(chunk.part(begin, begin + STRIDE))
+            if len(self._pool) >= STRIDE:
+                self._stitch_pool(now_ms)
 
     def _accept_payments(self, chunk: Chunk) -> None:
         dead = self._payments.take(chunk)
@@ -133,30 +139,36 @@ class Worker:
         self._dead_total += len(dead)
         self._pending_count += len(chunk)
 
-    def _accept(self, chunk: Chunk, now_ms: int) -> None:
+    def _stitch_pool(self, now_ms: int) -> None:
+        """Decode and stitch all that was taken in."""
+        if not len(self._pool):
+            return
+        chunk, origin = self._pool.take()
         hot, decoded = self._decoder.decode(chunk)
-        count = len(decoded.events)
-        self._dead.extend((chunk.tp, dead) for dead in decoded.dead)
+        for dead in decoded.dead:
+            tp = TopicPartition(chunk.tp.topic, int(origin.partitions[dead.offset]))
+            dead.offset = int(origin.offsets[dead.offset])
+            self._dead.append((tp, dead))
         self._dead_total += len(decoded.dead)
-        self._stitch(chunk.tp, decoded, now_ms)
+        self._events += len(decoded.events)
+        places = np.array(decoded.offsets, np.int64)
+        partitions = origin.partitions[places].tolist()
+        decoded.offsets = origin.offsets[places].tolist()
+        self._stitch(decoded, partitions, now_ms)
         if hot is not None:
-            count += len(hot.keys)
-            table = self._fast.take(hot, chunk.tp.partition, now_ms)
-            self._rows_of(chunk.tp).hot.append(table)
-        self._events += count
-        self._pending_count += count + len(decoded.dead)
+            self._events += len(hot.keys)
+            self._rows.hot.append(self._fast.take(hot, origin, now_ms))
 
-    def _stitch(self, tp: TopicPartition, d: Decoded, now_ms: int) -> None:
+    def _stitch(self, d: Decoded, partitions: list[int], now_ms: int) -> None:
         """Give every event to the book; starts of 1.6 first, so that its groups stay simple.
 
         A known event is written again all the same, onto its own row, where its session is certain.
         """
         add_direct = self._book.add_direct
-        partition = tp.partition
         homes: list[Session | Group | None] = []
         later: list[int] = []
         known: list[int] = []
-        for event, core in zip(d.events, d.cores, strict=True):
+        for event, core, partition in zip(d.events, d.cores, partitions, strict=True):
             home: Session | Group | None = None
             if core is not None:
                 transaction_id = event.transaction_id
@@ -174,21 +186,15 @@ class Worker:
                     )
             homes.append(home)
         if later:
-            known = self._stitch16(d, later, homes, partition, now_ms)
-        self._rows_of(tp).take(d, homes, known)
-
-    def _rows_of(self, tp: TopicPartition) -> PendingRows:
-        rows = self._pending.get(tp)
-        if rows is None:
-            rows = self._pending[tp] = PendingRows(tp.topic, tp.partition)
-        return rows
+            known = self._stitch16(d, later, homes, partitions, now_ms)
+        self._rows.take(d, partitions, homes, known)
 
     def _stitch16(
         self,
         d: Decoded,
         later: list[int],
         homes: list[Session | Group | None],
-        partition: int,
+        partitions: list[int],
         now_ms: int,
     ) -> list[int]:
         """1.6 events; connector 0 is the main meter and no session's. Returns which of them
@@ -208,7 +214,7 @@ class Worker:
                 event.station_id,
                 event.transaction_id or "",
                 core,  # type: ignore[arg-type]  # its kind chose the method
-                partition,
+                partitions[i],
                 now_ms,
             )
             if home is None:
@@ -236,6 +242,7 @@ class Worker:
         """
         self._started_ms = self._started_ms or now_ms
         batch = Batch(notes=_Notes())
+        self._stitch_pool(now_ms)
         self._book.rouse(now_ms)
         self._read_catalogue(now_ms)
         self._lookup.resolve()
@@ -303,14 +310,9 @@ class Worker:
                 self._fast.release([session])
 
     def _event_rows(self, batch: Batch) -> None:
-        tables = [
-            rows.table(self._session_bytes(rows))
-            for rows in self._pending.values()
-            if rows.tables or rows.hot
-        ]
-        if tables:
-            batch.tables.append(("events", pa.concat_tables(tables)))
-        self._pending = {}
+        rows, self._rows = self._rows, PendingRows(self._kafka.events_topic)
+        if rows:
+            batch.tables.append(("events", rows.table(self._session_bytes(rows))))
         _notes(batch).moves = [
             Reassignment(
                 m.station.key,
@@ -428,9 +430,10 @@ class Worker:
         lost = set(partitions)
         numbers = {tp.partition for tp in lost if tp.topic == self._kafka.events_topic}
         for tp in lost:
-            self._pending.pop(tp, None)
             self._positions.pop(tp, None)
             self._unacked.discard(tp)
+        self._pool.drop(lost)
+        self._rows.forget(numbers)
         self._payments.forget(lost)
         self._dead = [(tp, dead) for tp, dead in self._dead if tp not in lost]
         if not self._first:

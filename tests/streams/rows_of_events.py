@@ -32,8 +32,9 @@ def decoded(values: Sequence[bytes | None], key: bytes | None = b"key") -> Decod
 
 def event_rows(found: Decoded) -> list[dict[str, Any]]:
     """What would be inserted, without a session."""
-    rows = PendingRows(*TP)
-    rows.take(found, [None] * len(found.events))
+    rows = PendingRows(TP.topic)
+    count = len(found.events)
+    rows.take(found, [TP.partition] * count, [None] * count)
     return rows.table([NIL.bytes] * len(found.events)).to_pylist() if found.events else []
 
 

@@ -22,7 +22,7 @@ from streams.chunk import Chunk
 from streams.core.columns import ABSENT, UNKNOWN
 from streams.core.events import CURRENT, SAMPLE, Sample
 from streams.core.resting import keys_of
-from streams.decode import decode_chunk, parse_time, parse_times
+from streams.decode import Decoded, decode_chunk, parse_time, parse_times
 from streams.event_rows import _columns
 from streams.hot import HotChunk, HotDecoder
 from streams.hot_rows import _received, thousandths, utc_ms
@@ -74,6 +74,11 @@ def in_order(table: pa.Table) -> pa.Table:
     return table.sort_by([("kafka_offset", "ascending"), ("kafka_index", "ascending")])
 
 
+def columns(found: Decoded) -> pa.Table:
+    """By the general path, of partition 7."""
+    return _columns(found, TP.topic, [7] * len(found.events))
+
+
 def same_as_general(values: Sequence[bytes | None]) -> int:
     """Asserts that both paths make the same of the values; how many samples were hot."""
     chunk = chunk_of(values)
@@ -83,18 +88,22 @@ def same_as_general(values: Sequence[bytes | None]) -> int:
     assert rest.dead == twin.dead
     assert rest.offsets == sorted(rest.offsets)
     cores = dict(zip(zip(rest.offsets, rest.indexes, strict=True), rest.cores, strict=True))
-    tables = [_columns(rest, *TP)]
+    tables = [columns(rest)]
     if hot is not None:
         hot.table.validate(full=True)
-        tables.insert(0, hot.table)
-        offsets = hot.table["kafka_offset"].to_pylist()
+        offsets = hot.offsets.tolist()
+        placed = hot.table.append_column(
+            "kafka_partition", pa.array([7] * len(offsets), pa.int32())
+        )
+        placed = placed.append_column("kafka_offset", pa.array(offsets))
+        tables.insert(0, placed.select(tables[0].column_names))
         assert offsets == sorted(offsets)
         cores |= {(at, -1): c for at, c in zip(offsets, samples_of(hot), strict=True)}
         _columns_are_those_of(hot)
     assert len(cores) == len(twin.cores)
     assert cores == dict(zip(zip(twin.offsets, twin.indexes, strict=True), twin.cores, strict=True))
     both = pa.concat_tables([t for t in tables if len(t)] or tables)
-    assert in_order(both).equals(in_order(_columns(twin, *TP)))
+    assert in_order(both).equals(in_order(columns(twin)))
     return 0 if hot is None else len(hot.keys)
 
 

@@ -412,8 +412,9 @@ def insert_events(
     """Store events as rows of given sessions."""
     pairs = list(values)
     found = decoded([placed(value, tenant, station) for value, _ in pairs])
-    rows = PendingRows(*TP)
-    rows.take(found, [None] * len(found.events))
+    rows = PendingRows(TP.topic)
+    count = len(found.events)
+    rows.take(found, [TP.partition] * count, [None] * count)
     sink.insert("events", rows.table([home.bytes for _, home in pairs]))
     return [core for core in found.cores if core is not None]
 
