@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from streams.arrow import MONEY, SECONDS, STRINGS, WH, words
 from streams.catalogue import StationInfo
@@ -95,10 +96,10 @@ class _Shared:
     """Columns of sessions that more than one table has."""
 
     def __init__(self, rows: ManyRows) -> None:
-        self.stations = Objects(rows.stations)
+        self.station = texts([one.station_id for one in rows.stations])
         self.infos = Objects(rows.infos)
         self.contracts = Objects(rows.contracts)
-        self.tenant = self.stations.words(lambda s: s.tenant)
+        self.tenant = words([one.tenant for one in rows.stations])
         self.driver = texts(rows.id_tokens)
         self.area = self._area(rows)
         self.ids = rows.ids
@@ -149,7 +150,7 @@ def _slices(rows: ManyRows, shared: _Shared) -> pa.Table:
         {
             "tenant": spread.words(shared.tenant),
             "slice_start": whole(many.slice_start_ms[new] // 1000, pa.uint32()),
-            "station_id": spread.words(shared.stations.words(lambda s: s.station_id)),
+            "station_id": spread.words(shared.station.dictionary_encode()),
             "session_id": ids(shared.ids[session]),
             "version": whole(rows.versions[session], pa.uint64()),
             "area": spread.words(shared.area),
@@ -200,7 +201,7 @@ def _sessions(rows: ManyRows, shared: _Shared) -> pa.Table:
     first, last = slice_bounds(many)
     columns = {
         "tenant": shared.tenant,
-        "station_id": shared.stations.texts(lambda s: s.station_id),
+        "station_id": shared.station,
         "session_id": ids(shared.ids),
         "version": whole(rows.versions, pa.uint64()),
         "protocol": words(rows.protocols),
@@ -268,7 +269,18 @@ def _money_columns(rows: ManyRows, shared: _Shared) -> dict[str, pa.Array]:
 def _because(rows: ManyRows, shared: _Shared) -> pa.Array:
     """Why these terms; reasons that stations share name the session's own."""
     terms = shared.contracts
-    if not any(HERE in reason for contract in terms.unique for reason in contract.because):
+    parts = [[reason.split(HERE) for reason in contract.because] for contract in terms.unique]
+    if all(len(pieces) == 1 for each in parts for pieces in each):
         return terms.lists(lambda c: c.because)
-    each = zip(rows.contracts, rows.stations, strict=True)
-    return pa.array([contract.told_at(station.station_id) for contract, station in each], STRINGS)
+    if any(len(each) != 1 or len(each[0]) > 2 for each in parts):
+        each = zip(rows.contracts, rows.stations, strict=True)
+        return pa.array([contract.told_at(at.station_id) for contract, at in each], STRINGS)
+    named = terms.coded.spread(np.array([len(pieces) == 2 for (pieces,) in parts], np.int64))
+    station = pc.if_else(pa.array(named == 1), shared.station, "")
+    said = pc.binary_join_element_wise(
+        terms.texts(lambda c: c.because[0].partition(HERE)[0]),
+        station,
+        terms.texts(lambda c: c.because[0].partition(HERE)[2]),
+        "",
+    )
+    return pa.ListArray.from_arrays(pa.array(np.arange(len(said) + 1), pa.int32()), said)

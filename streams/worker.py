@@ -23,6 +23,7 @@ from streams.core.events import STARTED, Started
 from streams.core.facts import CLOSED
 from streams.core.groups import GroupBook
 from streams.core.identity import NIL
+from streams.core.resting import NO_SLOTS
 from streams.core.session import Bill, Session
 from streams.core.station_groups import Group
 from streams.decode import DeadValue, Decoded
@@ -53,6 +54,12 @@ CATALOGUE_MS = 5_000
 STRIDE = 4000
 """Records decoded, stitched and made columns together: enough to spread what a call costs, few
 enough to stay in the cache."""
+
+FEW = 2_000
+"""Fewer events wait twice as long: a flush costs some milliseconds however small it is."""
+
+LIVE_STEPS = 12
+"""Rows of open sessions are written together, so often in a `live_interval_s`."""
 
 OPEN_IN_MEMORY = 20_000
 """Closed sessions kept whole before the oldest are packed."""
@@ -111,7 +118,7 @@ class Worker:
         self._packed: deque[Session] = deque()
         self._events = self._dead_total = 0
         self._first_pending_ms = self._last_accept_ms = 0
-        self._status_ms = self._sweep_ms = self._catalogue_ms = 0
+        self._status_ms = self._sweep_ms = self._catalogue_ms = self._live_ms = 0
         self._started_ms = 0
         self._pending_count = 0
         pa.array([""])  # its first array makes pyarrow look for pandas: now, not in a flush
@@ -226,7 +233,9 @@ class Worker:
         if self._pending_count >= self._settings.flush_events:
             return True
         if self._pending_count:
-            return now_ms - self._first_pending_ms >= self._settings.flush_interval_s * 1000
+            since_ms = now_ms - self._first_pending_ms
+            patience_ms = self._settings.flush_interval_s * 1000
+            return since_ms >= patience_ms * (1 if self._pending_count >= FEW else 2)
         idle = now_ms - self._last_accept_ms >= IDLE_MS
         owed = bool(self._book.dirty) or self._repricer.active or self._book.resting.any_news
         return (idle and owed) or now_ms - self._status_ms >= STATUS_MS
@@ -354,7 +363,10 @@ class Worker:
             book.dirty.pop(session, None)
             session.dirty_since = 0
             session.urgent = False
-        slots = book.resting.take_due(now_ms, live_ms, everything=everything)
+        slots = NO_SLOTS
+        if everything or now_ms - self._live_ms >= live_ms // LIVE_STEPS:
+            slots = book.resting.take_due(now_ms, live_ms, everything=everything)
+            self._live_ms = now_ms
         many = self._derive_due(self._fast, book.resting, due, slots, self._terms)
         written = _notes(batch).written = []
         derived: list[Derived] = []

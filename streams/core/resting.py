@@ -52,6 +52,7 @@ samples come. `connector` and `evse`: as start or changes tell them; `number` is
 `changes`, `states` and `seqs`: how many there are.
 """
 
+NO_SLOTS: Small = np.zeros(0, np.int32)
 _SEPARATOR = "\x1f"
 
 
@@ -146,7 +147,7 @@ class Resting:
     def lay_down(self, slots: Ints, records: NDArray[np.void], tokens: Sequence[str]) -> None:
         """These sessions rest from now on. Their objects are to be forgotten."""
         self.records[slots] = records
-        self.at_rest[slots] = True
+        self.at_rest[slots] = self.placed[slots] = True
         for slot, token in zip(slots.tolist(), tokens, strict=True):
             self._tokens[slot] = token
 
