@@ -40,5 +40,8 @@ def uuids(values: Iterable[UUID]) -> pa.Array:
 
 
 def words(values: Sequence[str]) -> pa.Array:
-    """Text with few different values."""
+    """Text with few different values, often one."""
+    if values and values[-1] == values[0] and values.count(values[0]) == len(values):
+        codes = pa.array(np.zeros(len(values), np.int32))
+        return pa.DictionaryArray.from_arrays(codes, pa.array(values[:1], pa.string()))
     return pa.array(values, pa.string()).dictionary_encode()

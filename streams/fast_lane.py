@@ -75,16 +75,18 @@ class FastLane:
 
     def _slots(self, hot: HotChunk, partitions: Ints) -> tuple[Small, dict[int, Session]]:
         """Slots of all samples; -1 for those of packed sessions, which are told apart."""
-        found = list(map(self._book.resting.slot_of.get, hot.keys))
+        known = self._book.resting.slot_of.get
+        found = list(map(known, hot.keys))
         packed: dict[int, Session] = {}
         if None in found:
-            for i, slot in enumerate(found):
-                if slot is not None:
-                    continue
-                session = self._book.open_direct(hot.keys[i], hot.protocols[i], int(partitions[i]))
-                if session.packed:
-                    packed[i] = session
-                found[i] = -1 if session.packed else self.slot(session)
+            for i in [i for i, slot in enumerate(found) if slot is None]:
+                key = hot.keys[i]
+                found[i] = known(key)  # perhaps since a moment ago
+                if found[i] is None:
+                    session = self._book.open_direct(key, hot.protocols[i], int(partitions[i]))
+                    if session.packed:
+                        packed[i] = session
+                    found[i] = -1 if session.packed else self.slot(session)
         return np.array(found, np.int32), packed
 
     def slot(self, session: Session) -> int:

@@ -57,9 +57,12 @@ def derive_many(sessions: Sessions) -> Many:
 
 
 def _settled(sessions: Sessions, curves: Curves) -> Ints:
-    """The last reading of the register: energy and time after it await the next one."""
+    """The last reading of the register: energy and time after it await the next one. Without a
+    register of the begin nothing is settled: a later sample may tell it (Transaction.Begin).
+    """
     lasts = np.maximum(curves.firsts + curves.counts - 1, 0)
-    return np.where(curves.counts > 0, curves.ts[lasts], sessions.start_ts)
+    known = (curves.counts > 0) & ~curves.start_inferred
+    return np.where(known, curves.ts[lasts], sessions.start_ts)
 
 
 def _max_power(sessions: Sessions, frame: Frame) -> Ints:

@@ -62,11 +62,12 @@ def _gaps(s: Sessions, frame: Frame) -> Bits:
     if not counted.any():
         return counted
     size = len(s.counts)
+    told = (s.samples.seq >= 0) & counted[frame.owner]  # a sort of all would cost the open ones too
     other = np.repeat(np.arange(size), s.seq_counts)
-    numbered = s.samples.seq >= 0
+    asked = counted[other]
     keys = np.concatenate([
-        (frame.owner[numbered] << 32) + s.samples.seq[numbered],
-        (other << 32) + s.seqs,
+        (frame.owner[told] << 32) + s.samples.seq[told],
+        (other[asked] << 32) + s.seqs[asked],
     ])  # fmt: skip
     keys.sort()
     new = np.ones(len(keys), np.bool_)
