@@ -349,6 +349,9 @@ class Worker:
         self, batch: Batch, now_ms: int, stale: list[Session], *, everything: bool
     ) -> None:
         live_ms = int(self._settings.live_interval_s * 1000)
+        live = everything or now_ms - self._live_ms >= live_ms // LIVE_STEPS
+        if live:
+            self._live_ms = now_ms
         book = self._book
         due = stale + [
             s
@@ -357,16 +360,15 @@ class Worker:
             or s.urgent
             or s.closed
             or not s.version
-            or now_ms - s.written_ms >= live_ms
+            or (live and now_ms - s.written_ms >= live_ms)
         ]
         for session in due:
             book.dirty.pop(session, None)
             session.dirty_since = 0
             session.urgent = False
         slots = NO_SLOTS
-        if everything or now_ms - self._live_ms >= live_ms // LIVE_STEPS:
+        if live:
             slots = book.resting.take_due(now_ms, live_ms, everything=everything)
-            self._live_ms = now_ms
         many = self._derive_due(self._fast, book.resting, due, slots, self._terms)
         written = _notes(batch).written = []
         derived: list[Derived] = []
