@@ -171,7 +171,8 @@ def test_partitions_that_go_take_their_sessions_at_rest_along() -> None:
 
 
 def test_slices_that_stay_are_not_written_again_while_a_session_is_open() -> None:
-    drive = driven(start21(0, "x"), *(meter21(5 * n, 500 * n, "x", n) for n in range(1, 11)))
+    begin = start21(0, "x", meter_start_wh=0)
+    drive = driven(begin, *(meter21(5 * n, 500 * n, "x", n) for n in range(1, 11)))
     first = drive.sink.tables["session_slices"].copy()
 
     hear(drive, meter21(55, 5500, "x", 11))
@@ -184,7 +185,7 @@ def test_slices_that_stay_are_not_written_again_while_a_session_is_open() -> Non
 
 def test_a_late_sample_has_all_slices_written_again() -> None:
     samples = [meter21(5 * n, 500 * n, "x", n) for n in (1, 2, 4, 5, 6, 7, 8, 9, 10)]
-    drive = driven(start21(0, "x"), *samples)
+    drive = driven(start21(0, "x", meter_start_wh=0), *samples)
 
     hear(drive, meter21(15, 1100, "x", 3))
 
