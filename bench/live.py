@@ -2,8 +2,8 @@
 
 python -m bench.live [--sessions 100000] [--minutes 2]     prints one JSON line
 
-Each session reports once a minute; every second a sixtieth of them does, and the worker flushes.
-So nearly every sample makes its session due again: one in `reports` ends it, the next begins a new
+Each session reports once a minute, and the worker flushes when it wants to, as in the app. So
+nearly every sample makes its session due again: one in `reports` ends it, the next begins a new
 one. At the start all sessions have a past of 0 to `reports` samples, on average half of it.
 `rows_allowed` counts, apart from the worker, the rows of `sessions` that the policy lets it write:
 when a session is new, when it ended, and when it is open, has news and was not written for
@@ -106,16 +106,19 @@ class Line:
             self.accept_s += time.process_time() - begun
             self.events += len(part)
 
-    def flush(self, now_ms: int, *, always: bool = True) -> None:
-        """Close the open batch and write it; where it need not be, only if the worker wants."""
+    def flush(self, now_ms: int, *, always: bool = True) -> bool:
+        """Close the open batch and write it; where it need not be, only if the worker wants.
+        Gives whether it was.
+        """
         begun = time.process_time()
-        if always or self.worker.wants_flush(now_ms):
-            batch = self.worker.prepare(now_ms)
-            if batch is not None:
-                self.worker.write(batch)
-                self.worker.done(batch, now_ms)
-                self.memory.landed()
+        wanted = always or self.worker.wants_flush(now_ms)
+        batch = self.worker.prepare(now_ms) if wanted else None
+        if batch is not None:
+            self.worker.write(batch)
+            self.worker.done(batch, now_ms)
+            self.memory.landed()
         self.flush_s += time.process_time() - begun
+        return wanted
 
     def forget_figures(self) -> None:
         """What came so far was to get warm."""
@@ -219,30 +222,30 @@ class Policy:
         self._news[due] = self._must[due] = False
 
 
-def fleet_line(fleet: Fleet, minutes: int, flush_s: float) -> tuple[Line, Policy]:
+def fleet_line(fleet: Fleet, minutes: int, tick_s: float) -> tuple[Line, Policy]:
     """A fleet with its past, then so many minutes of it, counted from minute 0 on."""
     line = Line(Counted([fleet.station(point) for point in range(0, fleet.points, 2)]))
     policy = Policy(fleet.points, round(Settings().worker.live_interval_s * 1000))
 
-    def tell(moments: list[tuple[int, int]], now: int) -> None:
+    def tell(moments: list[tuple[int, int]], now: int, *, always: bool) -> None:
         said = [fleet.said(*moment) for moment in moments]
         policy.said([point for point, _ in moments], [n == 0 or over for _, n, over in said])
         line.take(list(fleet.values(moments)), now)
-        line.flush(now)
-        policy.flushed(now)
+        if line.flush(now, always=always):
+            policy.flushed(now)
 
     for first in range(0, fleet.points, _GROUP):
         points = range(first, min(first + _GROUP, fleet.points))
         moments = [(p, m) for m in range(-fleet.reports, 0) for p in points if m >= -fleet.past(p)]
-        tell(moments, fleet.at_ms(points[-1], -1) + 1)
+        tell(moments, fleet.at_ms(points[-1], -1) + 1, always=True)
     line.forget_figures()
     policy.rows = 0
-    flushes = round(MINUTE_MS / 1000 / flush_s)
+    ticks = round(MINUTE_MS / 1000 / tick_s)
     for minute in range(minutes):
-        for number in range(flushes):
-            edges = [fleet.points * at // flushes for at in (number, number + 1)]
-            now = BEGIN_MS + minute * MINUTE_MS + (number + 1) * MINUTE_MS // flushes
-            tell([(point, minute) for point in range(*edges)], now)
+        for number in range(ticks):
+            edges = [fleet.points * at // ticks for at in (number, number + 1)]
+            now = BEGIN_MS + minute * MINUTE_MS + (number + 1) * MINUTE_MS // ticks
+            tell([(point, minute) for point in range(*edges)], now, always=False)
     return line, policy
 
 
@@ -250,17 +253,17 @@ def measure(
     sessions: int = 100_000,
     minutes: int = 2,
     reports: int = 40,
-    flush_s: float = 1.0,
+    tick_s: float = 0.05,
     reference: int = 400_000,
 ) -> dict[str, Any]:
     """Both, one after the other; CPU seconds per million events, and rows by table."""
     stream = stream_line(reference)
-    line, policy = fleet_line(Fleet(sessions, reports), minutes, flush_s)
+    line, policy = fleet_line(Fleet(sessions, reports), minutes, tick_s)
     rows = line.sink.rows
     return {
         "sessions": sessions,
         "events": line.events,
-        "flush_s": flush_s,
+        "tick_s": tick_s,
         "cpu_s_per_million": round(line.cpu_s_per_million, 2),
         "accept_s_per_million": round(line.accept_s / line.events * 1e6, 2),
         "flush_s_per_million": round(line.flush_s / line.events * 1e6, 2),
@@ -281,6 +284,6 @@ if __name__ == "__main__":
     parser.add_argument("--sessions", type=int, default=100_000, help="open at a time")
     parser.add_argument("--minutes", type=int, default=2, help="how long is measured")
     parser.add_argument("--reports", type=int, default=40, help="events of a session")
-    parser.add_argument("--flush-s", type=float, default=1.0, help="between flushes, below 60")
+    parser.add_argument("--tick-s", type=float, default=0.05, help="between chunks of the topic")
     parser.add_argument("--reference", type=int, default=400_000, help="events of Job B")
     print(json.dumps(measure(**vars(parser.parse_args()))))
