@@ -13,6 +13,7 @@ keeps its slot. `docs/performance.md` has the measurements.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,25 +25,29 @@ from streams.core.session import Session, Station
 PROTOCOLS = ("ocpp2.0.1", "ocpp2.1")
 """Of sessions that can rest, by code."""
 
-RECORD = np.dtype([
-    ("start_ts", np.int64),
-    ("start_mwh", np.int64),
-    ("version", np.int64),
-    ("written_ms", np.int64),
-    ("slices", np.int64),
-    ("last_ts", np.int64),
-    ("kept_from_s", np.int64),
-    ("start_seq", np.int32),
-    ("connector", np.int32),
-    ("evse", np.int32),
-    ("number", np.int32),
-    ("terms", np.int32),
-    ("area", np.int32),
-    ("changes", np.uint16),
-    ("states", np.uint16),
-    ("seqs", np.uint16),
-    ("protocol", np.uint8),
-])  # fmt: skip
+
+class _Record(NamedTuple):
+    start_ts: int
+    start_mwh: int
+    version: int
+    written_ms: int
+    slices: int
+    last_ts: int
+    kept_from_s: int
+    start_seq: int
+    connector: int
+    evse: int
+    number: int
+    terms: int
+    area: int
+    changes: int
+    states: int
+    seqs: int
+    protocol: int
+
+
+_WIDTHS = ("i8",) * 7 + ("i4",) * 6 + ("u2",) * 3 + ("u1",)
+RECORD = np.dtype(list(zip(_Record._fields, _WIDTHS, strict=True)))
 """What is known of a session that rests. Registers in mWh, times in epoch ms, ABSENT: unknown.
 
 `slices`: as `slices_code` has them. `last_ts`: of its newest sample when it was last written;
@@ -160,38 +165,36 @@ class Resting:
 
     def wake(self, slot: int) -> Session:
         """The session as an object again."""
-        record, station = self.records[slot], self.station(slot)
-        session = Session(station, self.ids[slot].tobytes(), PROTOCOLS[int(record["protocol"])])
+        station = self.station(slot)
+        record = _Record._make(self.records.item(slot))  # one by one they would cost 5 µs
+        session = Session(station, self.ids[slot].tobytes(), PROTOCOLS[record.protocol])
         session.answers_to(names_of(self.keys[slot])[2])
         session.slot = slot
         session.must_load = False
-        session.start_ts = int(record["start_ts"])
-        session.connector = station.connector(int(record["number"]))
-        session.version, session.written_ms = int(record["version"]), int(record["written_ms"])
-        slices = int(record["slices"])
-        session.slices = None if slices == ABSENT else slices
+        session.start_ts = record.start_ts
+        session.connector = station.connector(record.number)
+        session.version, session.written_ms = record.version, record.written_ms
+        session.slices = None if record.slices == ABSENT else record.slices
         changes = self._changes[slot]
         if changes is None:
-            session.events = {self._start(slot)}
+            session.events = {self._start(slot, record)}
         else:
             session.unfold(changes[0])
         self.at_rest[slot] = False
         self._clear(slot)
         return session
 
-    def _start(self, slot: int) -> Started:
-        record = self.records[slot]
-        register = int(record["start_mwh"])
+    def _start(self, slot: int, record: _Record) -> Started:
         return Started(
             STARTED,
-            int(record["start_ts"]),
-            int(record["start_seq"]),
-            None if register == ABSENT else register,
+            record.start_ts,
+            record.start_seq,
+            None if record.start_mwh == ABSENT else record.start_mwh,
             self._tokens[slot],
-            int(record["connector"]),
-            int(record["evse"]),
+            record.connector,
+            record.evse,
             "",
-            self.areas[int(record["area"])],
+            self.areas[record.area],
         )
 
     # asking -------------------------------------------------------------------------------
