@@ -18,7 +18,7 @@ CREATE OR REPLACE VIEW mart.session_slices
     charging_s Decimal(9, 3) COMMENT 'Time of the slice with energy flowing, seconds',
     idle_s Decimal(9, 3) COMMENT 'Time of the slice connected without asking for energy, seconds',
     counted UInt8 COMMENT '1: the session is in the standard totals',
-    version UInt64 COMMENT 'As in mart.sessions'
+    version UInt64 COMMENT 'Of the row of mart.sessions that changed the slice last'
 )
 AS SELECT
     c.session_id AS session_id, c.slice_start AS slice_start, c.station_id AS station_id, c.area AS area,
