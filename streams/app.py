@@ -210,6 +210,7 @@ async def serve(
         committed()
 
     app = build(settings, sink, worker=worker, progress=progress, payments=payments)
+    app.flow.warm()
     watchdog.start()
     beating = asyncio.create_task(_beat(app, watchdog))
     ticking = asyncio.create_task(app.flow.run())

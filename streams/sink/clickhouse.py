@@ -19,7 +19,7 @@ from streams.catalogue import Catalogue
 from streams.catalogue_rows import build_catalogue
 from streams.core.book import Owner
 from streams.core.identity import UNKNOWN_TRANSACTIONS
-from streams.sink.catalogue_sql import CATALOGUE, PUBLISHED, newest_rows
+from streams.sink.catalogue_sql import CATALOGUE, PUBLISHED, alike_stations, newest_rows
 from streams.sink.port import (
     Reassignment,
     Selection,
@@ -110,8 +110,13 @@ class ClickHouseSink:
         """Stored sessions by (tenant, station, session id)."""
         out: list[StoredSession] = []
         for part in _parts(keys):
-            ids = ",".join(f"({format_str(t)},{format_str(s)},toUUID('{u}'))" for t, s, u in part)
-            out.extend(self._sessions(f"(tenant, station_id, session_id) IN ({ids})"))
+            whole = ",".join(f"({format_str(t)},{format_str(s)},toUUID('{u}'))" for t, s, u in part)
+            ids = ",".join(f"toUUID('{u}')" for _, _, u in part)
+            out.extend(
+                self._sessions(
+                    f"(tenant, station_id, session_id) IN ({whole})", f"session_id IN ({ids})"
+                )
+            )
         return out
 
     def sessions16(
@@ -146,10 +151,10 @@ class ClickHouseSink:
             high = max(s.last_event_ms for s in part)
             ids = ",".join(f"toUUID('{s.session_id}')" for s in part)
             yield from self._rows(
-                f"{_EVENTS} WHERE (tenant, station_id) IN ({_tuples({s.owner for s in part})})"
+                f"{_EVENTS} PREWHERE (tenant, station_id) IN ({_tuples({s.owner for s in part})})"
                 f" AND timestamp >= fromUnixTimestamp64Milli({low - _DAY_MS}, 'UTC')"
                 f" AND timestamp <= fromUnixTimestamp64Milli({high + _DAY_MS * 60}, 'UTC')"
-                f" AND session_id IN ({ids})"
+                f" WHERE session_id IN ({ids})"
             )
 
     def floating(self, owners: Collection[Owner]) -> Iterable[Mapping[str, Any]]:
@@ -209,7 +214,8 @@ class ClickHouseSink:
         if revision == known.revision:
             return known
         while True:
-            tables = {name: self._rows(newest_rows(name, revision)) for name in CATALOGUE}
+            tables = {n: self._rows(newest_rows(n, revision)) for n in CATALOGUE if n != "stations"}
+            tables["stations"] = self._rows(alike_stations(revision))
             newer = self._published()
             if newer == revision:  # else rows of this one may be replaced already
                 return build_catalogue(revision, **tables)
@@ -218,8 +224,10 @@ class ClickHouseSink:
     def _published(self) -> int:
         return int(self._rows(PUBLISHED)[0]["revision"])
 
-    def _sessions(self, where: str) -> list[StoredSession]:
-        return [stored_session(row) for row in self._rows(f"{SESSION} WHERE {where}")]
+    def _sessions(self, where: str, first: str = "") -> list[StoredSession]:
+        """`first`: what follows of it for the table's key alone; read before all other columns."""
+        chosen = f"PREWHERE {first} WHERE {where}" if first else f"WHERE {where}"
+        return [stored_session(row) for row in self._rows(f"{SESSION} {chosen}")]
 
     def _rows(self, sql: str) -> list[dict[str, Any]]:
         table = self._guarded(lambda c: c.query_arrow(sql, settings=dict(_QUERY)))
