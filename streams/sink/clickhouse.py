@@ -47,7 +47,7 @@ _RETRYABLE = frozenset({159, 164, 201, 202, 203, 209, 210, 241, 242, 243, 252, 2
 
 T = TypeVar("T")
 
-_EVENT = """toString(session_id) AS id, transaction_id, type,
+_EVENT = """toString(session_id) AS id, type,
     toUnixTimestamp64Milli(timestamp) AS timestamp_ms, seq_no, context, charging_state, id_token,
     toInt64(toDecimal128(meter_wh, 3) * 1000) AS meter_mwh,
     toInt64(toDecimal128(import_wh, 3) * 1000) AS import_mwh,
@@ -156,14 +156,14 @@ class ClickHouseSink:
             moved = [s for s in part if s.protocol == "ocpp1.6"]
             if own:
                 # Of others than 1.6 the session, and all that is read, follow from the event's
-                # identity: its rows are alike, one of them will do, and FINAL would read more.
+                # identity: its rows are alike, any of them will do, and FINAL would read more.
                 yield from self._rows(
-                    f"SELECT {_EVENT} FROM events PREWHERE session_id IN ({_ids_of(own)})"
-                    f" WHERE indexHint({_span(own)}) LIMIT 1 BY identity"
+                    f"SELECT DISTINCT {_EVENT}, '' AS transaction_id FROM events"
+                    f" PREWHERE session_id IN ({_ids_of(own)}) WHERE indexHint({_span(own)})"
                 )
             if moved:
                 yield from self._rows(
-                    f"SELECT {_EVENT} FROM events FINAL PREWHERE {_span(moved)}"
+                    f"SELECT {_EVENT}, transaction_id FROM events FINAL PREWHERE {_span(moved)}"
                     f" WHERE session_id IN ({_ids_of(moved)})"
                 )
 
@@ -172,7 +172,7 @@ class ClickHouseSink:
         for part in _parts(owners):
             keys = _tuples(part)
             yield from self._rows(
-                f"SELECT tenant, station_id, {_EVENT} FROM events FINAL"
+                f"SELECT tenant, station_id, {_EVENT}, transaction_id FROM events FINAL"
                 f" PREWHERE (tenant, station_id) IN ({keys}) WHERE protocol = 'ocpp1.6'"
                 f" AND transaction_id IN ({_UNKNOWN})"
                 " AND type IN ('meter_sampled', 'session_ended') AND ifNull(connector_id, -1) != 0"
