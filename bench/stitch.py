@@ -199,6 +199,9 @@ class StitchWorker:
         self._closed: list[tuple[Ints, Ints, Ints]] = []
         self._acks: dict[TopicPartition, int] = {}
 
+    def warm(self, now_ms: int) -> None:
+        """Nothing to read ahead."""
+
     def accept(self, chunk: Chunk, now_ms: int) -> None:
         """Decode and stitch one chunk."""
         self._since_ms = self._since_ms or now_ms

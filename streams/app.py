@@ -16,6 +16,7 @@ import faust
 from aiokafka import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from faust.exceptions import ProducerSendError
+from faust.tables.manager import TableManager
 
 from laddstream.settings import Settings
 from schemas.errors import UnavailableError, UserError
@@ -42,6 +43,15 @@ _LOUD = ("faust", "mode", "aiokafka", "streams.app", "streams.transport")
 """Loggers that report what is ordinary here (a rebalance) as trouble; ours says what matters."""
 
 log = logging.getLogger("laddstream.worker")
+
+
+class NoTables(TableManager):
+    """Stock Faust waits a second for tables to be declared, before it joins the group."""
+
+    async def on_start(self) -> None:
+        """Go on at once: there are none."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class StreamsApp(faust.App):
@@ -124,6 +134,7 @@ def _faust_settings(settings: Settings) -> Mapping[str, Any]:
         "stream_wait_empty": False,
         "stream_recovery_delay": 0.0,
         "store": "memory://",
+        "TableManager": NoTables,
         "key_serializer": "raw",
         "value_serializer": "raw",
         "topic_disable_leader": True,
@@ -210,6 +221,7 @@ async def serve(
         committed()
 
     app = build(settings, sink, worker=worker, progress=progress, payments=payments)
+    app.flow.warm()
     watchdog.start()
     beating = asyncio.create_task(_beat(app, watchdog))
     ticking = asyncio.create_task(app.flow.run())

@@ -1,7 +1,8 @@
 """A catalogue snapshot from rows of the store's tables.
 
 Rows are mappings with the columns of `schemas.records`, `valid_from` and the like as epoch
-milliseconds (`from_ms`, `until_ms`); what a row leaves out takes the column's default.
+milliseconds (`from_ms`, `until_ms`); what a row leaves out takes the column's default. A row may
+tell of several stations that are alike: `station_ids` instead of `station_id`.
 """
 
 from __future__ import annotations
@@ -56,14 +57,7 @@ def build_catalogue(
         for _, stored, _ in versions
         if stored is not None and stored.tariff is not None and stored.compiled is not None
     }
-    sites: dict[StationInfo, StationInfo] = {}  # of equal stations one object is kept
-
-    def station(row: Row) -> StationInfo:
-        return sites.setdefault(info := _station(row), info)
-
-    return Catalogue(
-        revision, _timelines(stations, "station_id", station), found, _terms(tables), ready
-    )
+    return Catalogue(revision, _stations(stations), found, _terms(tables), ready)
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -89,6 +83,24 @@ def _timelines(
         version = Version(row.get("from_ms", 0), value, row.get("revision", 0))
         found[row["tenant"], row[key]].append(version)
     return {name: timeline(versions) for name, versions in found.items()}
+
+
+def _stations(rows: Iterable[Row]) -> dict[tuple[str, str], Timeline[StationInfo]]:
+    """Timelines of stations; alike ones share theirs, which is what makes many of them light."""
+    found: dict[tuple[str, str], Timeline[StationInfo]] = {}
+    for row in sorted(rows, key=_begins):
+        value = None if row.get("deleted") else _station(row)
+        alone = timeline([Version(_begins(row), value, row.get("revision", 0))])
+        for name in row.get("station_ids") or [row["station_id"]]:
+            key = (row["tenant"], name)
+            before = found.get(key)
+            found[key] = alone if before is None else (*before, *alone)
+    return found
+
+
+def _begins(row: Row) -> int:
+    begins: int = row.get("from_ms", 0)
+    return begins
 
 
 def _station(row: Row) -> StationInfo:

@@ -107,6 +107,13 @@ class Flow:
         self._in_flight: asyncio.Task[None] | None = None
         self._down = False
 
+    def warm(self) -> None:
+        """Have the worker read ahead while the group is being joined, which takes seconds too."""
+        reading = asyncio.get_running_loop().run_in_executor(
+            self._thread, lambda: self._worker.warm(self._outside.now_ms())
+        )
+        reading.add_done_callback(lambda done: done.cancelled() or done.exception())
+
     # chunks in
 
     async def take(self, chunk: Chunk, generation: int) -> None:

@@ -46,6 +46,11 @@ class Batch:
 class StreamWorker(Protocol):
     """What the shell drives. Not thread safe but for `write`, which touches only its batch."""
 
+    def warm(self, now_ms: int) -> None:
+        """Read ahead what `prepare` will ask for, in its thread, while no partition is ours yet.
+        Where it fails nothing is lost: `prepare` asks again, and says what is wrong.
+        """
+
     def accept(self, chunk: Chunk, now_ms: int) -> None:
         """Decode and stitch one chunk."""
 

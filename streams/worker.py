@@ -50,6 +50,15 @@ if TYPE_CHECKING:
 IDLE_MS = 1_000
 STATUS_MS = 2_000
 SWEEP_MS = 60_000
+FIRST_SWEEP_MS = 5_000
+"""After an assignment: first the events that wait already are applied."""
+
+SWEEP_WAITS_MS = 30_000
+"""How long a sweep that is due waits for a flush without events."""
+
+STALE_MS = 15 * 60_000
+"""Rows are left stale by a crash, and a crash makes an assignment; this is for the unforeseen."""
+
 CATALOGUE_MS = 5_000
 STRIDE = 4000
 """Records decoded, stitched and made columns together: enough to spread what a call costs, few
@@ -118,10 +127,14 @@ class Worker:
         self._packed: deque[Session] = deque()
         self._events = self._dead_total = 0
         self._first_pending_ms = self._last_accept_ms = 0
-        self._status_ms = self._sweep_ms = self._catalogue_ms = self._live_ms = 0
+        self._status_ms = self._sweep_ms = self._stale_ms = self._catalogue_ms = self._live_ms = 0
         self._started_ms = 0
         self._pending_count = 0
         pa.array([""])  # its first array makes pyarrow look for pandas: now, not in a flush
+
+    def warm(self, now_ms: int) -> None:
+        """Read the catalogue before there is anything to price."""
+        self._read_catalogue(now_ms)
 
     # taking in ----------------------------------------------------------------------------
 
@@ -414,10 +427,15 @@ class Worker:
 
     def _sweep(self, batch: Batch, now_ms: int) -> list[Session]:
         """Give up silent sessions and find stale rows; the owner of partition 0 does it for all."""
-        if now_ms - self._sweep_ms < SWEEP_MS or not self._first:
+        self._sweep_ms = self._sweep_ms or now_ms - SWEEP_MS + FIRST_SWEEP_MS
+        pause_ms = SWEEP_MS + (SWEEP_WAITS_MS if self._pending_count else 0)
+        if now_ms - self._sweep_ms < pause_ms or not self._first:
             return []
         given_up = expirations(self._sink, self._settings, self._kafka.events_topic, now_ms)
-        stale = self._lookup.stale()
+        stale: list[Session] = []
+        if now_ms - self._stale_ms >= STALE_MS:
+            stale = self._lookup.stale()
+            self._stale_ms = 0 if stale else now_ms  # there may be more than one look gives
         self._sweep_ms = now_ms
         batch.outgoing.extend(given_up)
         return stale
@@ -464,4 +482,4 @@ class Worker:
         """Nothing to prepare: sessions of new partitions are looked up when they speak."""
         for tp in partitions:
             self._positions.setdefault(tp, 0)
-        self._sweep_ms = 0
+        self._sweep_ms = self._stale_ms = 0

@@ -58,6 +58,9 @@ CATALOGUE: dict[str, tuple[str, str]] = {
 """Table to its key (tenant first, an instant last) and the other columns that are read."""
 
 
+_ALIKE = "area, city, region, country, time_zone, rated_power_w, tariff_id, from_ms"
+
+
 def newest_rows(table: str, revision: int) -> str:
     """A SELECT of the row of each key that holds at a revision, deleted ones too."""
     key, columns = CATALOGUE[table]
@@ -66,4 +69,15 @@ def newest_rows(table: str, revision: int) -> str:
         f"SELECT {names}, {columns}, revision, deleted FROM {table}"  # noqa: S608 - names of ours
         f" WHERE revision <= {revision} OR replaces"
         f" ORDER BY {key}, revision > {revision}, revision DESC LIMIT 1 BY {key}"
+    )
+
+
+def alike_stations(revision: int) -> str:
+    """Of `stations` what a worker needs, alike ones in one row: half a million of them differ in
+    little but their names, and it is the reading of rows that takes long.
+    """
+    return (
+        f"SELECT tenant, groupArray(station_id) AS station_ids, {_ALIKE}, revision, deleted"  # noqa: S608 - names of ours
+        f" FROM ({newest_rows('stations', revision)})"
+        f" GROUP BY tenant, {_ALIKE}, revision, deleted"
     )

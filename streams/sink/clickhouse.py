@@ -19,7 +19,7 @@ from streams.catalogue import Catalogue
 from streams.catalogue_rows import build_catalogue
 from streams.core.identity import UNKNOWN_TRANSACTIONS
 from streams.core.session import Owner
-from streams.sink.catalogue_sql import CATALOGUE, PUBLISHED, newest_rows
+from streams.sink.catalogue_sql import CATALOGUE, PUBLISHED, alike_stations, newest_rows
 from streams.sink.port import (
     Reassignment,
     Selection,
@@ -47,15 +47,12 @@ _RETRYABLE = frozenset({159, 164, 201, 202, 203, 209, 210, 241, 242, 243, 252, 2
 
 T = TypeVar("T")
 
-_EVENTS = """
-SELECT tenant, station_id, toString(session_id) AS id, transaction_id, type,
+_EVENT = """toString(session_id) AS id, type,
     toUnixTimestamp64Milli(timestamp) AS timestamp_ms, seq_no, context, charging_state, id_token,
     toInt64(toDecimal128(meter_wh, 3) * 1000) AS meter_mwh,
     toInt64(toDecimal128(import_wh, 3) * 1000) AS import_mwh,
     toInt64(toDecimal128(export_wh, 3) * 1000) AS export_mwh, toInt64(power_w * 1000) AS power_mw,
-    connector_id, evse_id, attributes, flags, protocol
-FROM events FINAL
-"""
+    connector_id, evse_id, attributes, flags, protocol"""
 
 
 class ClickHouseSink:
@@ -98,7 +95,7 @@ class ClickHouseSink:
                 " max(ifNull(toUnixTimestamp64Milli(started_at), -1)) AS start,"
                 " max(toUnixTimestamp64Milli(last_event_at)) AS last_ms,"
                 " ifNull(if(startsWith(protocol, 'ocpp2'), evse_id, connector_id), -1) AS number"
-                f" FROM sessions FINAL WHERE (tenant, station_id) IN ({keys})"
+                f" FROM sessions FINAL PREWHERE (tenant, station_id) IN ({keys})"
                 " GROUP BY tenant, station_id, number"
             )
             if starts:
@@ -110,9 +107,22 @@ class ClickHouseSink:
         """Stored sessions by (tenant, station, session id)."""
         out: list[StoredSession] = []
         for part in _parts(keys):
-            ids = ",".join(f"({format_str(t)},{format_str(s)},toUUID('{u}'))" for t, s, u in part)
-            out.extend(self._sessions(f"(tenant, station_id, session_id) IN ({ids})"))
+            out.extend(self._rows_of(part))
         return out
+
+    def _rows_of(self, keys: Sequence[tuple[str, str, UUID]]) -> Iterator[StoredSession]:
+        """Nearly always of sessions that are not stored: the whole key says where to look, and of
+        what lies there the ids alone are read. Ids as literals: a function each takes the store
+        longer to parse than the looking.
+        """
+        places = ",".join(f"({format_str(t)},{format_str(s)},'{u}')" for t, s, u in keys)
+        where = f"indexHint((tenant, station_id, session_id) IN ({places}))"
+        ids = _ids(u for _, _, u in keys)
+        wanted = set(keys)
+        for row in self._rows(f"{SESSION} PREWHERE session_id IN ({ids}) WHERE {where}"):
+            session = stored_session(row)
+            if (*session.owner, session.session_id) in wanted:
+                yield session
 
     def sessions16(
         self, wanted: Mapping[Owner, Collection[str]], windows: Mapping[Owner, tuple[int, int]]
@@ -142,22 +152,28 @@ class ClickHouseSink:
     def events(self, sessions: Sequence[StoredSession]) -> Iterable[Mapping[str, Any]]:
         """Stored events of sessions, by station, time range and session."""
         for part in _parts(sessions):
-            low = min(s.first_event_ms for s in part)
-            high = max(s.last_event_ms for s in part)
-            ids = ",".join(f"toUUID('{s.session_id}')" for s in part)
-            yield from self._rows(
-                f"{_EVENTS} WHERE (tenant, station_id) IN ({_tuples({s.owner for s in part})})"
-                f" AND timestamp >= fromUnixTimestamp64Milli({low - _DAY_MS}, 'UTC')"
-                f" AND timestamp <= fromUnixTimestamp64Milli({high + _DAY_MS * 60}, 'UTC')"
-                f" AND session_id IN ({ids})"
-            )
+            own = [s for s in part if s.protocol != "ocpp1.6"]
+            moved = [s for s in part if s.protocol == "ocpp1.6"]
+            if own:
+                # Of others than 1.6 the session, and all that is read, follow from the event's
+                # identity: its rows are alike, any of them will do, and FINAL would read more.
+                yield from self._rows(
+                    f"SELECT DISTINCT {_EVENT}, '' AS transaction_id FROM events"
+                    f" PREWHERE session_id IN ({_ids_of(own)}) WHERE indexHint({_span(own)})"
+                )
+            if moved:
+                yield from self._rows(
+                    f"SELECT {_EVENT}, transaction_id FROM events FINAL PREWHERE {_span(moved)}"
+                    f" WHERE session_id IN ({_ids_of(moved)})"
+                )
 
     def floating(self, owners: Collection[Owner]) -> Iterable[Mapping[str, Any]]:
         """1.6 readings and stops without a usable transaction id, of the last 30 days."""
         for part in _parts(owners):
             keys = _tuples(part)
             yield from self._rows(
-                f"{_EVENTS} WHERE (tenant, station_id) IN ({keys}) AND protocol = 'ocpp1.6'"
+                f"SELECT tenant, station_id, {_EVENT}, transaction_id FROM events FINAL"
+                f" PREWHERE (tenant, station_id) IN ({keys}) WHERE protocol = 'ocpp1.6'"
                 f" AND transaction_id IN ({_UNKNOWN})"
                 " AND type IN ('meter_sampled', 'session_ended') AND ifNull(connector_id, -1) != 0"
                 f" AND timestamp > (SELECT max(last_event_at) FROM sessions"
@@ -169,18 +185,20 @@ class ClickHouseSink:
         return self._sessions(
             "status IN ('active', 'pending')"
             f" AND last_event_at < fromUnixTimestamp64Milli({event_before_ms}, 'UTC')"
-            f" AND updated_at < fromUnixTimestamp64Milli({written_before_ms}, 'UTC')"
-            " LIMIT 10000"
+            f" AND updated_at < fromUnixTimestamp64Milli({written_before_ms}, 'UTC')",
+            most=10_000,
         )
 
     def stale(self) -> list[StoredSession]:
         """Open sessions of which more distinct events are stored than their row counts."""
-        return self._sessions(
-            "status IN ('active', 'pending') AND (session_id, event_count) NOT IN ("
+        rows = self._rows(
+            f"{SESSION} WHERE status IN ('active', 'pending')"
+            " AND (session_id, event_count) NOT IN ("
             "SELECT session_id, toUInt32(count()) FROM events FINAL WHERE session_id IN ("
-            "SELECT session_id FROM sessions FINAL WHERE status IN ('active', 'pending'))"
+            "SELECT session_id FROM sessions WHERE status IN ('active', 'pending'))"
             " GROUP BY session_id) LIMIT 10000"
         )
+        return [stored_session(row) for row in rows]
 
     def count(self, chosen: Selection) -> int:
         """How many sessions are chosen."""
@@ -209,7 +227,8 @@ class ClickHouseSink:
         if revision == known.revision:
             return known
         while True:
-            tables = {name: self._rows(newest_rows(name, revision)) for name in CATALOGUE}
+            tables = {n: self._rows(newest_rows(n, revision)) for n in CATALOGUE if n != "stations"}
+            tables["stations"] = self._rows(alike_stations(revision))
             newer = self._published()
             if newer == revision:  # else rows of this one may be replaced already
                 return build_catalogue(revision, **tables)
@@ -218,8 +237,14 @@ class ClickHouseSink:
     def _published(self) -> int:
         return int(self._rows(PUBLISHED)[0]["revision"])
 
-    def _sessions(self, where: str) -> list[StoredSession]:
-        return [stored_session(row) for row in self._rows(f"{SESSION} WHERE {where}")]
+    def _sessions(self, where: str, most: int = 0) -> list[StoredSession]:
+        """Sessions whose newest row is so. FINAL alone would read all columns of all rows: first
+        which have any such row, read by the columns of the condition; then the newest of these.
+        """
+        some = f"SELECT session_id FROM sessions WHERE {where}"
+        limit = f" LIMIT {most}" if most else ""
+        rows = self._rows(f"{SESSION} PREWHERE session_id IN ({some}) WHERE {where}{limit}")
+        return [stored_session(row) for row in rows]
 
     def _rows(self, sql: str) -> list[dict[str, Any]]:
         table = self._guarded(lambda c: c.query_arrow(sql, settings=dict(_QUERY)))
@@ -271,6 +296,25 @@ def _parts(keys: Collection[T]) -> Iterator[list[T]]:
 
 def _tuples(owners: Iterable[Owner]) -> str:
     return ",".join(f"({format_str(t)},{format_str(s)})" for t, s in owners)
+
+
+def _ids(sessions: Iterable[UUID]) -> str:
+    return ",".join(f"'{u}'" for u in sessions)
+
+
+def _ids_of(sessions: Iterable[StoredSession]) -> str:
+    return _ids(s.session_id for s in sessions)
+
+
+def _span(sessions: Collection[StoredSession]) -> str:
+    """Where events of these sessions lie: their stations, from the first to the last and beyond."""
+    low = min(s.first_event_ms for s in sessions) - _DAY_MS
+    high = max(s.last_event_ms for s in sessions) + _DAY_MS * 60
+    return (
+        f"(tenant, station_id) IN ({_tuples({s.owner for s in sessions})})"
+        f" AND timestamp >= fromUnixTimestamp64Milli({low}, 'UTC')"
+        f" AND timestamp <= fromUnixTimestamp64Milli({high}, 'UTC')"
+    )
 
 
 def _stations(

@@ -131,7 +131,9 @@ class Sink(Protocol):
         """Stored 1.6 sessions by transaction ids, and by the time window their events touch."""
 
     def events(self, sessions: Sequence[StoredSession]) -> Iterable[Mapping[str, Any]]:
-        """Stored events of sessions, with the columns of `streams.event_rows.READ_COLUMNS`."""
+        """Stored events of sessions, with the columns of `streams.event_rows.READ_COLUMNS`. Whose
+        an event is, its `transaction_id` tells of 1.6 only: of others it may be empty.
+        """
 
     def floating(self, owners: Collection[Owner]) -> Iterable[Mapping[str, Any]]:
         """1.6 readings and stops that no session claims, newest weeks only: the columns of

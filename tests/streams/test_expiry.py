@@ -9,6 +9,7 @@ import msgspec
 
 from schemas import wire
 from streams.ports import Outgoing
+from streams.worker import FIRST_SWEEP_MS
 from tests.streams.core.core_events import (
     meter16,
     meter21,
@@ -61,7 +62,11 @@ def test_the_event_is_the_same_whoever_publishes_it_and_whenever() -> None:
     drive, (first,) = silent([start21(0, "x"), meter21(0, 0, "x", 1), meter21(45, 4000, "x", 2)])
     drive.restart()
     drive.now_ms += 7_200_000
-    batch = drive.worker.prepare(drive.now_ms)
+    early = drive.worker.prepare(drive.now_ms)
+    batch = drive.worker.prepare(drive.now_ms + FIRST_SWEEP_MS)
+
+    assert early is not None
+    assert early.outgoing == []  # what lies in the topic comes before the sweep
 
     assert batch is not None
     assert batch.outgoing == [first]

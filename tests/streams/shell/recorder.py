@@ -40,6 +40,10 @@ class Recorder:
     def _trouble(self, name: str) -> bool:
         return self.folder is not None and (self.folder / name).exists()
 
+    def warm(self, now_ms: int) -> None:
+        """Note when."""
+        self.log.append(("warm", now_ms))
+
     def accept(self, chunk: Chunk, now_ms: int) -> None:
         """Note the chunk; values that are `dead` become dead letters."""
         if self._trouble("poison"):
