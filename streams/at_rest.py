@@ -18,55 +18,55 @@ from streams.core.resting import PROTOCOLS, RECORD, key_of
 from streams.core.session import SLICE_S, Bill, Session
 from streams.heads import Heads
 from streams.many_rows import slice_bounds
-from streams.many_sessions import Found
+from streams.many_sessions import Ready
 
 _MOST_CHANGES = 1_000
 
 
-def written_awake(found: Found) -> Iterator[tuple[Session, int, Bill | None, bool]]:
+def written_awake(ready: Ready) -> Iterator[tuple[Session, int, Bill | None, bool]]:
     """Each session awake with its row's version, its bill, and whether it is closed."""
-    sessions = found.heads.sessions
+    sessions = ready.heads.sessions
     count = len(sessions)
     shared: dict[int, int] = {}  # an object a number, not a session
-    versions = [shared.setdefault(v, v) for v in found.rows.versions[:count].tolist()]
-    closed = found.rows.many.closed[:count].tolist()
-    return zip(sessions, versions, found.bills[:count], closed, strict=True)
+    versions = [shared.setdefault(v, v) for v in ready.rows.versions[:count].tolist()]
+    closed = ready.rows.many.closed[:count].tolist()
+    return zip(sessions, versions, ready.bills[:count], closed, strict=True)
 
 
-def remember(book: Book, found: Found, now_ms: int) -> None:
+def remember(book: Book, ready: Ready, now_ms: int) -> None:
     """The rows are in the store: sessions at rest know it, and others come to rest."""
-    records = _records(found, now_ms)
-    awake = len(found.heads.sessions)
-    _remember_at_rest(book, found, records[awake:])
+    records = _records(ready, now_ms)
+    awake = len(ready.heads.sessions)
+    _remember_at_rest(book, ready, records[awake:])
     if awake:
-        _lay_down(book, found, records[:awake])
+        _lay_down(book, ready, records[:awake])
 
 
-def _records(found: Found, now_ms: int) -> NDArray[np.void]:
-    rows, heads = found.rows, found.heads
+def _records(ready: Ready, now_ms: int) -> NDArray[np.void]:
+    rows, heads = ready.rows, ready.heads
     out = np.zeros(len(rows.stations), RECORD)
     for name in ("start_ts", "start_mwh", "start_seq", "connector", "evse", "states", "seqs"):
         out[name] = heads.column(name)
     out["changes"] = heads.column("events") - 1
     out["version"], out["written_ms"] = rows.versions, now_ms
-    out["slices"] = _slices(found)
-    out["last_ts"], out["kept_from_s"] = found.last_ts, found.kept_from_s
+    out["slices"] = _slices(ready)
+    out["last_ts"], out["kept_from_s"] = ready.last_ts, ready.kept_from_s
     out["terms"] = [terms.code for terms in heads.terms]
     return out
 
 
-def _slices(found: Found) -> Ints:
+def _slices(ready: Ready) -> Ints:
     """What `slices_code` makes of them."""
-    first, last = slice_bounds(found.rows.many)
+    first, last = slice_bounds(ready.rows.many)
     codes = (first // SLICE_S) << 32 | last // SLICE_S & 0xFFFFFFFF
     return np.where(first == ABSENT, ABSENT, codes)
 
 
-def _remember_at_rest(book: Book, found: Found, records: NDArray[np.void]) -> None:
-    resting, slots, heads = book.resting, found.heads.slots_at_rest, found.heads
+def _remember_at_rest(book: Book, ready: Ready, records: NDArray[np.void]) -> None:
+    resting, slots, heads = book.resting, ready.heads.slots_at_rest, ready.heads
     if not len(slots):
         return
-    ids = found.rows.ids[len(heads.sessions) :]
+    ids = ready.rows.ids[len(heads.sessions) :]
     still: Bits = resting.at_rest[slots] & (resting.ids[slots] == ids).all(axis=1)
     there = slots[still]
     for name in ("version", "written_ms", "slices", "last_ts", "kept_from_s", "terms"):
@@ -82,9 +82,9 @@ def _remember_at_rest(book: Book, found: Found, records: NDArray[np.void]) -> No
             session.slices = None if slices == ABSENT else slices
 
 
-def _lay_down(book: Book, found: Found, records: NDArray[np.void]) -> None:
+def _lay_down(book: Book, ready: Ready, records: NDArray[np.void]) -> None:
     """Sessions awake that may rest do so."""
-    heads = found.heads
+    heads = ready.heads
     events = heads.column("events").tolist()
     chosen = [i for i, session in enumerate(heads.sessions) if _may_rest(book, session, events[i])]
     if not chosen:

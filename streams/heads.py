@@ -35,10 +35,11 @@ from streams.core.curve import BEGIN as BEGIN_CONTEXT
 from streams.core.curve import END as END_CONTEXT
 from streams.core.events import ENDED, STARTED, STATE, Ended, Started, StateChanged
 from streams.core.resting import PROTOCOLS, Resting
-from streams.core.session import SLICE_S, Session, Station
+from streams.core.session import Session, Station
 from streams.core.timeline import CHARGING as CHARGING_STATE
 from streams.core.timeline import SUSPENDED_EVSE as SUSPENDED_STATE
 from streams.fast_lane import FastLane
+from streams.heads_at_rest import AT, COLUMNS, Marks, table_of
 from streams.lasting import Found, LastingContracts
 from streams.session_rows import COUNT_BITS, VERSION_BITS
 
@@ -46,15 +47,7 @@ _KNOWLEDGE = (1 << VERSION_BITS) - 1
 _MOVED = 1 << COUNT_BITS
 _STATES = {CHARGING_STATE: CHARGING, SUSPENDED_STATE: SUSPENDED_EVSE}
 _CONTEXTS = {BEGIN_CONTEXT: BEGIN, END_CONTEXT: END}
-_COLUMNS = (
-    "slot", "version", "events", "superseded", "slice_first", "slice_last", "last_ts",
-    "kept_from_s", "start_ts", "start_seq", "start_mwh", "ended", "end_ts", "end_seq", "end_mwh",
-    "change_first", "change_last", "connector", "evse", "end_connector", "end_evse", "states",
-    "seqs",
-)  # fmt: skip
-_AT = {name: place for place, name in enumerate(_COLUMNS)}
 _NO_END = (0, 0, -1, ABSENT)
-_LOW = (1 << 32) - 1
 _State = tuple[int, int, str]
 
 
@@ -88,7 +81,7 @@ class Heads:
         self._numbers = array("q")
         self._states: list[_State] = []
         self._seqs = array("q")
-        self._table: Ints = np.zeros((len(_COLUMNS), 0), np.int64)
+        self._table: Ints = np.zeros((len(COLUMNS), 0), np.int64)
 
     def __len__(self) -> int:
         """How many sessions."""
@@ -202,7 +195,7 @@ class Heads:
     def close(self, resting: Resting, slots: Small) -> None:
         """Add these sessions that rest; there are no more after them."""
         flat = np.array(self._numbers, np.int64)
-        awake = np.ascontiguousarray(flat.reshape(-1, len(_COLUMNS)).T)
+        awake = np.ascontiguousarray(flat.reshape(-1, len(COLUMNS)).T)
         self.state_ts = np.array([ts for ts, _, _ in self._states], np.int64)
         self.state_codes = np.array(
             [_STATES.get(state, IDLE) for _, _, state in self._states], np.int8
@@ -214,7 +207,7 @@ class Heads:
             return
         which: list[int] = slots.tolist()
         records = resting.records.take(slots)
-        table = _table_of(records, slots)
+        table = table_of(records, slots)
         stations, tokens = resting.stations(which), resting.tokens(which)
         areas = [resting.areas[code] for code in records["area"].tolist()]
         self.stations += stations
@@ -224,7 +217,7 @@ class Heads:
         self.id_tokens += tokens
         self.areas += areas
         self.stop_reasons += [""] * len(which)
-        marks = _Marks(resting, which, records, table)
+        marks = Marks(resting, which, records, table)
         self.marked += marks.has
         self.state_ts = np.concatenate([self.state_ts, marks.state_ts])
         self.state_codes = np.concatenate([self.state_codes, marks.state_codes])
@@ -253,8 +246,8 @@ class Heads:
     # columns ------------------------------------------------------------------------------
 
     def column(self, name: str) -> Ints:
-        """One of `_COLUMNS`; its own memory, to be changed freely until the next `keep`."""
-        out: Ints = self._table[_AT[name]]
+        """One of `COLUMNS`; its own memory, to be changed freely until the next `keep`."""
+        out: Ints = self._table[AT[name]]
         return out
 
     def keep(self, chosen: Bits) -> None:
@@ -314,70 +307,6 @@ class Heads:
                 number = np.where(number >= 0, number, self.column(f"end_{name}"))
             out.append(number)
         return out[0], out[1]
-
-
-def _table_of(records: NDArray[np.void], slots: Small) -> Ints:
-    """Records as columns of a table; without changes of state."""
-    size = len(slots)
-    table = np.zeros((len(_COLUMNS), size), np.int64)
-    for name in (
-        "version", "last_ts", "kept_from_s", "start_ts", "start_seq", "start_mwh", "connector",
-        "evse", "states", "seqs",
-    ):  # fmt: skip
-        table[_AT[name]] = records[name]
-    table[_AT["slot"]] = slots
-    table[_AT["events"]] = 1 + records["changes"].astype(np.int64)
-    slices = records["slices"]
-    none = slices == ABSENT
-    low = slices & _LOW
-    table[_AT["slice_first"]] = np.where(none, ABSENT, (slices >> 32) * SLICE_S)
-    table[_AT["slice_last"]] = np.where(none, ABSENT, (low - (low >> 31 << 32)) * SLICE_S)
-    table[_AT["end_seq"]], table[_AT["end_mwh"]] = -1, ABSENT
-    table[_AT["change_first"]] = table[_AT["change_last"]] = records["start_ts"]
-    table[_AT["end_connector"]] = table[_AT["end_evse"]] = -1
-    return table
-
-
-class _Marks:
-    """States and sequence numbers of sessions at rest, one after the other.
-
-    Without changes of state there is the start's sequence number alone.
-    """
-
-    def __init__(
-        self, resting: Resting, slots: Sequence[int], records: NDArray[np.void], table: Ints
-    ) -> None:
-        self.has = resting.marked(slots)
-        seqs = records["start_seq"].astype(np.int64)
-        if not any(self.has):
-            self.state_ts: Ints = np.zeros(0, np.int64)
-            self.state_codes: NDArray[np.int8] = np.zeros(0, np.int8)
-            self.seqs: Ints = seqs[seqs >= 0]
-            return
-        at = np.flatnonzero(self.has)
-        flat = resting.marks([slots[i] for i in at.tolist()])
-        states, numbers = (records[name][at].astype(np.int64) for name in ("states", "seqs"))
-        begin = _firsts(2 + 2 * states + numbers)
-        table[_AT["change_first"], at] = flat[begin]
-        table[_AT["change_last"], at] = flat[begin + 1]
-        self.state_ts = flat[_places(begin + 2, states)]
-        self.state_codes = flat[_places(begin + 2 + states, states)].astype(np.int8)
-        counts = records["seqs"].astype(np.int64)
-        firsts = _firsts(counts)
-        self.seqs = np.empty(int(counts.sum()), np.int64)
-        alone = counts > 0
-        alone[at] = False
-        self.seqs[firsts[alone]] = seqs[alone]
-        self.seqs[_places(firsts[at], numbers)] = flat[_places(begin + 2 + 2 * states, numbers)]
-
-
-def _firsts(counts: Ints) -> Ints:
-    return np.cumsum(counts) - counts
-
-
-def _places(begin: Ints, counts: Ints) -> Ints:
-    """Indices of `counts[i]` entries from begin[i] on, one group after the other."""
-    return np.arange(counts.sum()) + np.repeat(begin - _firsts(counts), counts)
 
 
 def _says_more(end: Ended) -> bool:

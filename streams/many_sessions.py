@@ -9,26 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from itertools import compress
-from typing import NamedTuple
 
 import numpy as np
 
-from schemas.currencies import minor_exponent
 from schemas.units import SLICE_MS
 from streams.catalogue import Catalogue
-from streams.core.columns import ABSENT, Bits, Ints, Many, PricedMany, Samples, Small
-from streams.core.facts import CLOSED, ORPHAN_STOP
+from streams.core.columns import ABSENT, Bits, Ints, Many, Samples, Small
 from streams.core.many import derive_many
-from streams.core.pricing.compiled import Compiled
-from streams.core.pricing.contract import Contract
-from streams.core.pricing.many import Volumes, can_price_many, price_many
 from streams.core.resting import Resting
 from streams.core.session import Bill, Session, slices_code
 from streams.fast_lane import FastLane
 from streams.heads import Heads
 from streams.lasting import LastingContracts
+from streams.many_prices import Prices, Terms, bills, payable, prices_of, terms_of, unpriced
 from streams.many_rows import ManyRows, slice_bounds
-from streams.session_rows import COUNT_BITS, NOT_BILLED, TARIFF_REFUSED, VERSION_BITS
+from streams.session_rows import COUNT_BITS, VERSION_BITS
 
 
 @dataclass(slots=True)
@@ -39,11 +34,11 @@ class Outcome:
 
     rest: list[Session]
     left: list[int] = field(default_factory=list)
-    found: Found | None = None
+    ready: Ready | None = None
 
 
 @dataclass(slots=True)
-class Found:
+class Ready:
     """Rows of sessions, those awake first, and what is to be remembered once they are written."""
 
     rows: ManyRows
@@ -72,17 +67,6 @@ def derive_due(
     work = _Work(resting, terms.catalogue, heads, counts, samples, Outcome(rest))
     work.leave_what_is_known()
     return work.outcome() if heads else Outcome(rest)
-
-
-class _Terms(NamedTuple):
-    """Contracts of sessions, and which tariff prices them: an index of `tariffs`, -1: none."""
-
-    contracts: list[Contract]
-    which: Ints
-    tariffs: list[Compiled]
-
-
-_Prices = list[tuple[Ints, Compiled, PricedMany]]
 
 
 @dataclass(slots=True)
@@ -120,11 +104,11 @@ class _Work:
         many = derive_many(heads.to_derive(self.counts, self.samples))
         connector, evse = heads.numbers(self.counts, self.samples)
         stored = self._stored_until(many)
-        last_ts = self._last_ts()
+        last_ts, start_ms = self._last_ts(), heads.column("start_ts")
         billed = (many.quarantine == "") | (many.quarantine == "not_ended")
-        terms = self._terms()
-        keep = many.ok & self._covers(many) & (~billed | _payable(terms))
-        prices, refused = self._prices(many, terms, keep & billed)
+        terms = terms_of(self.catalogue, heads.terms)
+        keep = many.ok & self._covers(many) & (~billed | payable(terms))
+        prices, refused = prices_of(many, terms, start_ms, keep & billed)
         if refused.any():  # numbers beyond 64 bits: once more without them
             keep &= ~refused
         if not keep.all():
@@ -137,8 +121,8 @@ class _Work:
                 column[keep] for column in (connector, evse, billed, stored, last_ts)
             )
             contracts = list(compress(terms.contracts, keep.tolist()))
-            terms = _Terms(contracts, terms.which[keep], terms.tariffs)
-            prices, _ = self._prices(many, terms, billed)
+            terms = Terms(contracts, terms.which[keep], terms.tariffs)
+            prices, _ = prices_of(many, terms, heads.column("start_ts"), billed)
         if not heads:
             return out
         rows = ManyRows(
@@ -157,12 +141,12 @@ class _Work:
             areas=heads.areas,
             stop_reasons=heads.stop_reasons,
             many=many,
-            unpriced=_unpriced(terms, billed),
+            unpriced=unpriced(terms, billed),
             prices=prices,
             slices_from_s=stored,
         )
         _remember_slices(heads.sessions, many)
-        out.found = Found(rows, heads, _bills(rows), last_ts, _kept_from_s(many, prices))
+        out.ready = Ready(rows, heads, bills(rows), last_ts, _kept_from_s(many, prices))
         return out
 
     def _last_ts(self) -> Ints:
@@ -193,23 +177,6 @@ class _Work:
         out[at[same]] = kept[at[same]]
         return out
 
-    def _terms(self) -> _Terms:
-        codes: dict[int, int] = {}
-        tariffs: list[Compiled] = []
-        contracts = [found.contract for found in self.heads.terms]
-        which = np.full(len(contracts), -1, np.int64)
-        for i, contract in enumerate(contracts):
-            if contract.tariff is None:
-                continue
-            key = id(contract.tariff)
-            code = codes.get(key)
-            if code is None:
-                compiled = self.catalogue.compiled(contract)
-                code = codes[key] = -1 if compiled is None else len(tariffs)
-                tariffs += [] if compiled is None else [compiled]
-            which[i] = code
-        return _Terms(contracts, which, tariffs)
-
     def _covers(self, many: Many) -> Bits:
         """The slices written before are all among the new ones."""
         before_first, before_last = (
@@ -221,24 +188,8 @@ class _Work:
         out: Bits = none | ((first != ABSENT) & (first <= before_first) & (last >= before_last))
         return out
 
-    def _prices(self, many: Many, terms: _Terms, wanted: Bits) -> tuple[_Prices, Bits]:
-        refused = np.zeros(len(wanted), np.bool_)
-        out: _Prices = []
-        start = self.heads.column("start_ts")
-        for code, compiled in enumerate(terms.tariffs):
-            at = np.flatnonzero(wanted & (terms.which == code))
-            if not len(at):
-                continue
-            exponent = minor_exponent(compiled.tariff.currency)
-            priced = price_many(
-                compiled, 2 if exponent is None else exponent, _volumes(many, start, at)
-            )
-            refused[at[~priced.ok]] = True
-            out.append((at, compiled, priced))
-        return out, refused
 
-
-def _kept_from_s(many: Many, prices: _Prices) -> Ints:
+def _kept_from_s(many: Many, prices: Prices) -> Ints:
     """See `streams.core.resting.RECORD`. What is rounded up to steps lies in the last slice with a
     volume, and moves on with it: then none is kept.
     """
@@ -247,24 +198,6 @@ def _kept_from_s(many: Many, prices: _Prices) -> Ints:
         for line in priced.lines:
             out[at[line.billed != line.quantity]] = ABSENT
     return out
-
-
-def _payable(terms: _Terms) -> Bits:
-    """Nothing to price, or a plain tariff of the session's own."""
-    plain = np.array([can_price_many(one) for one in terms.tariffs] + [True], np.bool_)
-    special = [bool(c.free_reason) or bool(c.discount and c.tariff) for c in terms.contracts]
-    out: Bits = plain[terms.which] & ~np.array(special, np.bool_)
-    return out
-
-
-def _unpriced(terms: _Terms, billed: Bits) -> list[str]:
-    """Why sessions have no price."""
-    return [
-        NOT_BILLED if not pays else "" if code >= 0 else contract.unpriced_reason or TARIFF_REFUSED
-        for pays, code, contract in zip(
-            billed.tolist(), terms.which.tolist(), terms.contracts, strict=True
-        )
-    ]
 
 
 def _remember_slices(sessions: Sequence[Session], many: Many) -> None:
@@ -278,28 +211,6 @@ def _remember_slices(sessions: Sequence[Session], many: Many) -> None:
             session.slices = code
 
 
-def _volumes(many: Many, start: Ints, at: Ints) -> Volumes:
-    whole = len(at) == len(start)
-    energy = many.energy_mwh[at]
-    part: Bits | slice = slice(None)
-    if not whole:
-        chosen = np.zeros(len(start), np.bool_)
-        chosen[at] = True
-        part = np.repeat(chosen, many.slice_counts)
-    return Volumes(
-        start_ms=start[at],
-        end_ms=np.maximum(start[at], many.until_ms[at]),
-        energy_mwh=np.where(energy == ABSENT, 0, energy),
-        charging_ms=many.charging_ms[at],
-        parking_ms=many.idle_ms[at],
-        slice_counts=many.slice_counts[at],
-        slice_start_ms=many.slice_start_ms[part],
-        slice_energy_mwh=many.slice_energy_mwh[part],
-        slice_charging_ms=many.slice_charging_ms[part],
-        slice_idle_ms=many.slice_idle_ms[part],
-    )
-
-
 def select(many: Many, keep: Bits) -> Many:
     """Some of the sessions, with their slices."""
     slices = np.repeat(keep, many.slice_counts)
@@ -310,30 +221,3 @@ def select(many: Many, keep: Bits) -> Many:
         for f in fields(many)
     }
     return Many(**values)
-
-
-def _bills(rows: ManyRows) -> list[Bill | None]:
-    """What `Derived.bill` says of each."""
-    many, count = rows.many, len(rows.stations)
-    out: list[Bill | None] = [None] * count
-    closed = np.flatnonzero(many.closed).tolist()
-    if not closed:
-        return out
-    excl: list[int | None] = [None] * count
-    incl: list[int | None] = [None] * count
-    currency = [""] * count
-    for at, compiled, priced in rows.prices:
-        totals = zip(
-            at.tolist(), priced.excl_micro.tolist(), priced.incl_micro.tolist(), strict=True
-        )
-        for i, before, with_tax in totals:
-            excl[i], incl[i], currency[i] = before, with_tax, compiled.tariff.currency
-    energies = many.energy_mwh.tolist()
-    for i in closed:
-        status = many.status[i]
-        if status in CLOSED and status != ORPHAN_STOP:
-            out[i] = Bill(
-                status, None if energies[i] == ABSENT else energies[i], excl[i], incl[i],
-                currency[i], rows.contracts[i].tariff_id, rows.unpriced[i],
-            )  # fmt: skip
-    return out

@@ -34,7 +34,7 @@ from streams.hot import HotDecoder
 from streams.lasting import UNSHARED, LastingContracts
 from streams.lookup import Lookup
 from streams.many_rows import tables as many_tables
-from streams.many_sessions import Found, derive_due
+from streams.many_sessions import Ready, derive_due
 from streams.operation_rows import WorkerStatus, dead_letters_table, dlq_headers, masked_letter
 from streams.payments.rows import PaymentReader
 from streams.pool import Pool
@@ -91,7 +91,7 @@ class _Written(NamedTuple):
 @dataclass(slots=True)
 class _Notes:
     written: list[_Written] = field(default_factory=list)
-    found: Found | None = None
+    ready: Ready | None = None
     moves: list[Reassignment] = field(default_factory=list)
 
 
@@ -304,8 +304,8 @@ class Worker:
                 session.fold()
             if closed and session.station.partition >= 0:
                 self._closed.append((now_ms, session))
-        if (found := _notes(batch).found) is not None:
-            remember(self._book, found, now_ms)
+        if (ready := _notes(batch).ready) is not None:
+            remember(self._book, ready, now_ms)
         self._let_go(now_ms)
 
     def _let_go(self, now_ms: int) -> None:
@@ -392,10 +392,10 @@ class Worker:
                 derived.append(row)
                 closed = row.facts.status in CLOSED
                 written.append(_Written(session, row.version, row.bill, closed))
-        if many.found is not None:
-            batch.tables.extend(many_tables(many.found.rows, self._words))
-            written.extend(_Written(*each) for each in written_awake(many.found))
-        _notes(batch).found = many.found
+        if many.ready is not None:
+            batch.tables.extend(many_tables(many.ready.rows, self._words))
+            written.extend(_Written(*each) for each in written_awake(many.ready))
+        _notes(batch).ready = many.ready
         if derived:
             batch.tables.extend(session_tables(derived, self._words, self._catalogue))
 

@@ -178,11 +178,11 @@ class Side:
     ) -> Outcome:
         out = derive_due(fast, resting, due, slots, terms)
         self.counts.slow_sessions += len(out.rest) + len(out.left)
-        if out.found is not None:
-            self.counts.seen["at rest"] += len(out.found.heads.slots_at_rest)
-            self.counts.fast_sessions += len(out.found.rows.stations)
-            self.counts.fast_ended += int(out.found.rows.many.closed.sum())
-            self.counts.fast_priced += sum(len(at) for at, _, _ in out.found.rows.prices)
+        if out.ready is not None:
+            self.counts.seen["at rest"] += len(out.ready.heads.slots_at_rest)
+            self.counts.fast_sessions += len(out.ready.rows.stations)
+            self.counts.fast_ended += int(out.ready.rows.many.closed.sum())
+            self.counts.fast_priced += sum(len(at) for at, _, _ in out.ready.rows.prices)
         return out
 
     # steps --------------------------------------------------------------------------------

@@ -1,0 +1,134 @@
+"""What due sessions cost: their terms, which of them are priced in columns, and their prices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from schemas.currencies import minor_exponent
+from streams.catalogue import Catalogue
+from streams.core.columns import ABSENT, Bits, Ints, Many, PricedMany
+from streams.core.facts import CLOSED, ORPHAN_STOP
+from streams.core.pricing.compiled import Compiled
+from streams.core.pricing.contract import Contract
+from streams.core.pricing.many import Volumes, can_price_many, price_many
+from streams.core.session import Bill
+from streams.lasting import Found
+from streams.many_rows import ManyRows
+from streams.session_rows import NOT_BILLED, TARIFF_REFUSED
+
+
+class Terms(NamedTuple):
+    """Contracts of sessions, and which tariff prices them: an index of `tariffs`, -1: none."""
+
+    contracts: list[Contract]
+    which: Ints
+    tariffs: list[Compiled]
+
+
+Prices = list[tuple[Ints, Compiled, PricedMany]]
+
+
+def terms_of(catalogue: Catalogue, found: Sequence[Found]) -> Terms:
+    """The contracts of sessions, and the tariffs they come to."""
+    codes: dict[int, int] = {}
+    tariffs: list[Compiled] = []
+    contracts = [each.contract for each in found]
+    which = np.full(len(contracts), -1, np.int64)
+    for i, contract in enumerate(contracts):
+        if contract.tariff is None:
+            continue
+        key = id(contract.tariff)
+        code = codes.get(key)
+        if code is None:
+            compiled = catalogue.compiled(contract)
+            code = codes[key] = -1 if compiled is None else len(tariffs)
+            tariffs += [] if compiled is None else [compiled]
+        which[i] = code
+    return Terms(contracts, which, tariffs)
+
+
+def prices_of(many: Many, terms: Terms, start_ms: Ints, wanted: Bits) -> tuple[Prices, Bits]:
+    """Prices of the sessions that are wanted, and which of them have numbers beyond 64 bits."""
+    refused = np.zeros(len(wanted), np.bool_)
+    out: Prices = []
+    for code, compiled in enumerate(terms.tariffs):
+        at = np.flatnonzero(wanted & (terms.which == code))
+        if not len(at):
+            continue
+        exponent = minor_exponent(compiled.tariff.currency)
+        priced = price_many(
+            compiled, 2 if exponent is None else exponent, _volumes(many, start_ms, at)
+        )
+        refused[at[~priced.ok]] = True
+        out.append((at, compiled, priced))
+    return out, refused
+
+
+def payable(terms: Terms) -> Bits:
+    """Nothing to price, or a plain tariff of the session's own."""
+    plain = np.array([can_price_many(one) for one in terms.tariffs] + [True], np.bool_)
+    special = [bool(c.free_reason) or bool(c.discount and c.tariff) for c in terms.contracts]
+    out: Bits = plain[terms.which] & ~np.array(special, np.bool_)
+    return out
+
+
+def unpriced(terms: Terms, billed: Bits) -> list[str]:
+    """Why sessions have no price."""
+    return [
+        NOT_BILLED if not pays else "" if code >= 0 else contract.unpriced_reason or TARIFF_REFUSED
+        for pays, code, contract in zip(
+            billed.tolist(), terms.which.tolist(), terms.contracts, strict=True
+        )
+    ]
+
+
+def _volumes(many: Many, start: Ints, at: Ints) -> Volumes:
+    whole = len(at) == len(start)
+    energy = many.energy_mwh[at]
+    part: Bits | slice = slice(None)
+    if not whole:
+        chosen = np.zeros(len(start), np.bool_)
+        chosen[at] = True
+        part = np.repeat(chosen, many.slice_counts)
+    return Volumes(
+        start_ms=start[at],
+        end_ms=np.maximum(start[at], many.until_ms[at]),
+        energy_mwh=np.where(energy == ABSENT, 0, energy),
+        charging_ms=many.charging_ms[at],
+        parking_ms=many.idle_ms[at],
+        slice_counts=many.slice_counts[at],
+        slice_start_ms=many.slice_start_ms[part],
+        slice_energy_mwh=many.slice_energy_mwh[part],
+        slice_charging_ms=many.slice_charging_ms[part],
+        slice_idle_ms=many.slice_idle_ms[part],
+    )
+
+
+def bills(rows: ManyRows) -> list[Bill | None]:
+    """What `Derived.bill` says of each."""
+    many, count = rows.many, len(rows.stations)
+    out: list[Bill | None] = [None] * count
+    closed = np.flatnonzero(many.closed).tolist()
+    if not closed:
+        return out
+    excl: list[int | None] = [None] * count
+    incl: list[int | None] = [None] * count
+    currency = [""] * count
+    for at, compiled, priced in rows.prices:
+        totals = zip(
+            at.tolist(), priced.excl_micro.tolist(), priced.incl_micro.tolist(), strict=True
+        )
+        for i, before, with_tax in totals:
+            excl[i], incl[i], currency[i] = before, with_tax, compiled.tariff.currency
+    energies = many.energy_mwh.tolist()
+    for i in closed:
+        status = many.status[i]
+        if status in CLOSED and status != ORPHAN_STOP:
+            out[i] = Bill(
+                status, None if energies[i] == ABSENT else energies[i], excl[i], incl[i],
+                currency[i], rows.contracts[i].tariff_id, rows.unpriced[i],
+            )  # fmt: skip
+    return out
