@@ -109,7 +109,8 @@ class Resting:
         if slot >= len(self.records):
             self._grow(slot + 1)
         session.slot = slot
-        self.slot_of[key] = slot
+        # One that was forgotten, and is followed all the same, leaves the key to its successor.
+        self.slot_of.setdefault(key, slot)
         self.keys[slot] = key
         self._stations[slot] = session.station
         self.ids[slot] = np.frombuffer(session.session_bytes, np.int64)
@@ -131,7 +132,8 @@ class Resting:
     def drop(self, slots: Sequence[int]) -> None:
         """These slots are given back."""
         for slot in slots:
-            self.slot_of.pop(self.keys[slot], None)
+            if self.slot_of.get(self.keys[slot]) == slot:
+                del self.slot_of[self.keys[slot]]
             self.keys[slot], self._stations[slot] = "", None
             self._clear(slot)
         for column in (self.at_rest, self.news, self.placed):
