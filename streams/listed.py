@@ -121,10 +121,9 @@ class Listed:
         self._drop(station)
         room = len(words) // _ROOM + _ROOM
         width = -(-_BITS_EACH * (len(words) + room) // 8) * 8
-        flags = np.zeros(width, np.uint8)
-        for spread in _SPREADS:
-            places = words.astype(np.uint64) * np.uint64(spread) % np.uint64(_WORDS)
-            flags[places * np.uint64(width) // np.uint64(_WORDS)] = 1
+        spread = words * np.array(_SPREADS, np.uint32)[:, None]  # modulo 2**32, as it is of 32 bits
+        flags = np.zeros(width, np.bool_)
+        flags[(spread.astype(np.uint64) * np.uint64(width) >> np.uint64(32)).ravel()] = True
         made = _List(bytearray(np.packbits(flags, bitorder="little").tobytes()), room)
         self._lists[station] = made
         self._bytes += len(made.bits)
