@@ -347,11 +347,12 @@ def _span(sessions: Collection[StoredSession]) -> str:
     )
 
 
-def _near(owners: Iterable[Owner]) -> str:
-    """Where rows of these stations lie, and some of others: comparing names of millions of rows
-    takes the store longer than all else, so that is left to who reads the few groups of rows.
+def _near(owners: Collection[Owner]) -> str:
+    """Rows of these stations, and of others of their names: comparing tenants too, in millions of
+    rows, takes the store longer than all else, so that is left to who reads the few that are left.
     """
-    return f"indexHint((tenant, station_id) IN ({_tuples(owners)}))"
+    names = ",".join(sorted({format_str(station) for _, station in owners}))
+    return f"station_id IN ({names}) AND indexHint((tenant, station_id) IN ({_tuples(owners)}))"
 
 
 def _stations(
