@@ -15,8 +15,9 @@ from streams.core.resting import key_of
 from streams.core.session import NOTHING_STORED, Connector, Owner, Session, Station, slices_code
 from streams.event_rows import core_event
 from streams.fast_lane import FastLane
+from streams.listed import Listed
 from streams.session_rows import settled
-from streams.sink.port import Sink, StoredSession, StoredStation
+from streams.sink.port import Lister, Sink, StoredSession, StoredStation
 
 
 class Lookup:
@@ -27,6 +28,7 @@ class Lookup:
         self._groups = groups
         self._sink = sink
         self._fast = fast
+        self.listed = Listed(sink if isinstance(sink, Lister) else None)
 
     def resolve(self) -> None:
         """Learn what is stored of new stations, and of the 1.6 ids they want."""
@@ -121,7 +123,8 @@ class Lookup:
         unknown: dict[UUID, Session] = {}
         for session in self._book.dirty:
             if session.must_load and session.protocol != PROTOCOL:
-                if not session.version and session.station.stored_until == NOTHING_STORED:
+                nothing = session.station.stored_until == NOTHING_STORED
+                if not session.version and (nothing or self.listed.new(session)):
                     session.must_load = False
                 else:
                     unknown[session.session_id] = session
@@ -140,6 +143,10 @@ class Lookup:
                     self._book.notice(session, event)
         for session in unknown.values():
             session.must_load = False
+        stored = {row.session_id for row in rows}
+        self.listed.asked_in_vain(
+            s for i, s in unknown.items() if not s.version and i not in stored
+        )
 
     def stale(self) -> list[Session]:
         """Open sessions of which more events are stored than their row says: a crash came

@@ -328,7 +328,8 @@ class Worker:
             if self._book.has_news(session) or session.must_load:
                 self._packed.append(session)
             elif session.packed or session.slot >= 0:
-                (self._groups if session.protocol == "ocpp1.6" else self._book).evict(session)
+                book = self._groups if session.protocol == "ocpp1.6" else self._book
+                self._lookup.listed.let_go(session, book.evict)
                 self._fast.release([session])
 
     def _event_rows(self, batch: Batch) -> None:
@@ -475,6 +476,7 @@ class Worker:
         self._fast.give_back(self._book.resting.of_partitions(numbers))
         self._book.forget(numbers.__contains__)
         self._groups.forget(numbers.__contains__)
+        self._lookup.listed.forget()
         self._closed = deque((t, s) for t, s in self._closed if s.station.partition not in numbers)
         self._packed = deque(s for s in self._packed if s.station.partition not in numbers)
 

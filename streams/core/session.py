@@ -88,7 +88,8 @@ class Station:
     """What is remembered of one station.
 
     `stored_until` is the newest event the store holds of it when first asked: None = not
-    asked yet, `NOTHING_STORED` = none, so that new sessions need no look-up.
+    asked yet, `NOTHING_STORED` = none, so that new sessions need no look-up; numbers below it are
+    those of `streams.listed`.
     """
 
     __slots__ = ("_connectors", "groups", "partition", "station_id", "stored_until", "tenant")

@@ -10,7 +10,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from streams.catalogue import Catalogue
 from streams.catalogue_rows import build_catalogue
@@ -107,6 +109,14 @@ class MemorySink:
         """Stored sessions by (tenant, station, session id)."""
         found = (self.tables["sessions"].get(key) for key in keys)
         return [_stored(row) for row in found if row is not None]
+
+    def session_words(self, owners: Collection[Owner]) -> Mapping[Owner, NDArray[np.uint32]]:
+        """The first 32 bits of the id of every stored session of these stations."""
+        found: dict[Owner, list[int]] = {owner: [] for owner in owners}
+        for tenant, station, session in self.tables["sessions"]:
+            if (tenant, station) in found:
+                found[tenant, station].append(session.int >> 96)
+        return {owner: np.array(words, np.uint32) for owner, words in found.items()}
 
     def sessions16(
         self, wanted: Mapping[Owner, Collection[str]], windows: Mapping[Owner, tuple[int, int]]

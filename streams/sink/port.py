@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from streams.catalogue import Catalogue
 from streams.core.session import Bill, Owner
@@ -156,3 +158,11 @@ class Sink(Protocol):
 
     def catalogue(self, known: Catalogue) -> Catalogue:
         """The newest published catalogue; `known` itself where the revision is the same."""
+
+
+@runtime_checkable
+class Lister(Protocol):
+    """A sink that can also list what is stored of stations, small enough to be kept."""
+
+    def session_words(self, owners: Collection[Owner]) -> Mapping[Owner, NDArray[np.uint32]]:
+        """The first 32 bits of the id of every stored session of these stations, at least."""

@@ -9,7 +9,7 @@ import msgspec
 
 from schemas import wire
 from streams.ports import Outgoing
-from streams.worker import FIRST_SWEEP_MS
+from streams.worker import FIRST_SWEEP_MS, SWEEP_MS, SWEEP_WAITS_MS
 from tests.streams.core.core_events import (
     meter16,
     meter21,
@@ -70,6 +70,23 @@ def test_the_event_is_the_same_whoever_publishes_it_and_whenever() -> None:
 
     assert batch is not None
     assert batch.outgoing == [first]
+
+
+def test_a_sweep_waits_for_a_flush_without_events_but_not_for_ever() -> None:
+    drive, (first,) = silent([start21(0, "x"), meter21(0, 0, "x", 1), meter21(45, 4000, "x", 2)])
+
+    def flush_with_an_event(at_ms: int) -> list[Outgoing]:
+        drive.values = [*drive.values, start21(2 * DAY, "other")]
+        drive.now_ms = at_ms
+        drive.take(1)
+        batch = drive.worker.prepare(at_ms)
+        assert batch is not None
+        return batch.outgoing
+
+    due = SILENT_AT + SWEEP_MS
+    assert flush_with_an_event(due) == []
+    assert flush_with_an_event(due + SWEEP_WAITS_MS - 1) == []
+    assert flush_with_an_event(due + SWEEP_WAITS_MS) == [first]
 
 
 def test_the_event_closes_the_session_at_its_last_reading() -> None:

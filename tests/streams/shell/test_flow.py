@@ -75,6 +75,24 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.002)
 
 
+def test_the_worker_reads_ahead_before_it_accepts_and_its_failing_stops_nothing() -> None:
+    class Cold(Recorder):
+        def warm(self, now_ms: int) -> None:
+            super().warm(now_ms)
+            raise UnavailableError("The store does not answer")
+
+    async def scene() -> None:
+        stage = Stage(Cold(flush_ms=0))
+        async with stage.running() as flow:
+            flow.warm()
+            await flow.take(chunk_of(0, 20), 1)
+            await until(lambda: stage.acked)
+        assert stage.steps[0] == "warm"
+        assert stage.errors == []
+
+    asyncio.run(scene())
+
+
 def test_a_batch_is_written_published_done_and_acked_in_this_order() -> None:
     stage = Stage(Recorder(flush_ms=1))
 

@@ -20,7 +20,14 @@ from streams.core.identity import NIL, start_session_id, transaction_session_id
 from streams.core.session import Bill, Owner, Session, Station
 from streams.event_rows import PendingRows, core_event
 from streams.session_rows import derive_session, sessions_table
-from streams.sink.port import Reassignment, Selection, Sink, StoredSession, StoredTerms
+from streams.sink.port import (
+    Lister,
+    Reassignment,
+    Selection,
+    Sink,
+    StoredSession,
+    StoredTerms,
+)
 from tests.streams.core.core_events import (
     end21,
     meter16,
@@ -248,6 +255,36 @@ class SinkContract:
         assert {e.ts for e in read(sink.events([session]))} == {ms(0), ms(10)}
         floating = {r["timestamp_ms"]: r["id"] for r in sink.floating([(tenant, "S9")])}
         assert floating == {ms(10): str(home), ms(11): str(NIL)}
+
+    def test_the_first_words_of_the_ids_of_a_station_are_listed_and_of_no_other(
+        self, sink: Sink, tenant: str
+    ) -> None:
+        store(sink, tenant, {"x": [start21(0, "x")], "y": [start21(0, "y")]})
+        store(sink, tenant, {"z": [start21(0, "z")]}, station="S8")
+        home = store16(sink, tenant, [start16(0, 0)])
+        assert isinstance(sink, Lister)
+
+        listed = sink.session_words([(tenant, "S9")])
+
+        stored = {key(tenant, "x")[2], key(tenant, "y")[2], home}
+        assert set(listed) == {(tenant, "S9")}
+        assert set(listed[tenant, "S9"].tolist()) == {
+            int.from_bytes(session.bytes[:4], "big") for session in stored
+        }
+
+    def test_stations_that_are_alike_are_each_themselves(self, sink: Sink, tenant: str) -> None:
+        revision = sink.catalogue(Catalogue()).revision + 1
+        alike: dict[str, Any] = {"tenant": tenant, "area": "A", "tariff_id": "T1"}
+        rows = [alike | {"station_id": f"S{n}"} for n in range(3)]
+        rows += [alike | {"station_id": "S1", "area": "B", "valid_from": moment(10)}]
+        rows += [alike | {"station_id": "S2", "valid_from": moment(10), "deleted": 1}]
+        publish(sink, revision, stations=rows)
+
+        found = sink.catalogue(Catalogue())
+
+        areas = {n: [found.station((tenant, f"S{n}"), ms(at)).area for at in (5, 15)]
+                 for n in range(3)}  # fmt: skip
+        assert areas == {0: ["A", "A"], 1: ["A", "B"], 2: ["A", ""]}
 
     def test_silent_sessions_are_open_and_long_without_event(self, sink: Sink, tenant: str) -> None:
         store(sink, tenant, {
