@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from streams.catalogue import NO_STATION, NO_TERMS, Catalogue, Owner, StationInfo, Terms
 from streams.core.pricing.contract import Contract
 
 UNSHARED = -1
+_UNKNOWN: Mapping[str, object] = {}
 _SINCE_EVER = -(2**62)
 _MOST = 10_000
 """Kept of terms shared, a few hundred bytes each."""
@@ -37,16 +39,20 @@ class LastingContracts:
         self.shared: list[Found] = []
         self._codes: dict[tuple[str, int, str], tuple[int, int]] = {}
         """By tenant, identity of the info and area: code, and the instant it holds from."""
+        self._drivers: dict[str, Mapping[str, object] | None] = {}
+        """By tenant: tokens whose terms are their own; None: all are."""
 
     def find(self, owner: Owner, id_token: str, started_ms: int, area: str) -> Found:
         """Under which terms a session is that began there and then."""
         versions = self.catalogue.stations.get(owner)
         tenant = owner[0]
-        terms = self.catalogue.terms.get(tenant, NO_TERMS)
+        drivers = self._drivers.get(tenant, _UNKNOWN)
+        if drivers is _UNKNOWN:
+            drivers = self._drivers[tenant] = self._special(tenant)
         if (
             (versions and versions[-1].from_ms > started_ms)
-            or _assigns(terms)
-            or (terms.drivers and id_token.casefold() in terms.drivers)
+            or drivers is None
+            or (drivers and id_token.casefold() in drivers)
         ):
             return self._own(owner, id_token, started_ms, area)
         info = (versions and versions[-1].value) or NO_STATION
@@ -61,6 +67,10 @@ class LastingContracts:
         found = found._replace(code=len(self.shared))
         self.shared.append(found)
         return found
+
+    def _special(self, tenant: str) -> Mapping[str, object] | None:
+        terms = self.catalogue.terms.get(tenant, NO_TERMS)
+        return None if _assigns(terms) else terms.drivers
 
     def _own(self, owner: Owner, id_token: str, started_ms: int, area: str) -> Found:
         contract = self.catalogue.shared_contract(owner, id_token, started_ms, area)

@@ -50,11 +50,21 @@ class Pool:
         waits.
         """
         chunks, self._chunks, self._records = self._chunks, [], 0
+        first = chunks[0]
         partitions = [chunk.tp.partition for chunk in chunks]
         origin = Origin(
             np.repeat(partitions, [len(chunk) for chunk in chunks]),
-            np.concatenate([np.asarray(chunk.offsets, np.int64) for chunk in chunks]),
+            np.concatenate([_offsets(chunk) for chunk in chunks]),
         )
-        values = list(chain.from_iterable(chunk.values for chunk in chunks))
-        keys = list(chain.from_iterable(chunk.keys for chunk in chunks))
-        return Chunk(chunks[0].tp, range(len(values)), values, keys, len(values)), origin
+        values, keys = first.values, first.keys
+        if len(chunks) > 1:
+            values = list(chain.from_iterable(chunk.values for chunk in chunks))
+            keys = list(chain.from_iterable(chunk.keys for chunk in chunks))
+        return Chunk(first.tp, range(len(values)), values, keys, len(values)), origin
+
+
+def _offsets(chunk: Chunk) -> Ints:
+    offsets = chunk.offsets
+    if isinstance(offsets, range) and offsets.step == 1:  # the usual ones, made at once
+        return np.arange(offsets.start, offsets.stop, dtype=np.int64)
+    return np.array(offsets, np.int64)

@@ -297,15 +297,17 @@ class Worker:
 
     def done(self, batch: Batch, now_ms: int) -> None:
         """The batch is in the store: remember versions, pack what is closed."""
-        for session, version, bill, closed in _notes(batch).written:
+        notes = _notes(batch)
+        for session, version, bill, closed in notes.written:
             session.version, session.written_ms, session.bill = version, now_ms, bill
             session.closed = closed
-            if not closed and session.protocol != "ocpp1.6":
-                session.fold()
             if closed and session.station.partition >= 0:
                 self._closed.append((now_ms, session))
-        if (ready := _notes(batch).ready) is not None:
-            remember(self._book, ready, now_ms)
+        if notes.ready is not None:
+            remember(self._book, notes.ready, now_ms)
+        for session, _, _, closed in notes.written:
+            if not closed and session.protocol != "ocpp1.6" and not self._book.rests(session):
+                session.fold()
         self._let_go(now_ms)
 
     def _let_go(self, now_ms: int) -> None:

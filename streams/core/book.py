@@ -119,6 +119,10 @@ class Book:
         if session.connector is not None:
             session.connector.swap(session, slot)
 
+    def rests(self, session: Session) -> bool:
+        """Its object is not asked any more."""
+        return session.slot >= 0 and bool(self.resting.at_rest[session.slot])
+
     def has_news(self, session: Session) -> bool:
         """It learnt something that its row does not tell yet."""
         return bool(session.dirty_since) or (
