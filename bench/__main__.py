@@ -81,7 +81,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3, help="of job_a and bare_read; medians")
     parser.add_argument("--rate", type=int, default=50_000, help="freshness: events a second")
     parser.add_argument("--seconds", type=int, default=20, help="freshness: how long")
-    parser.add_argument("--sessions", type=int, default=300_000, help="memory: open sessions")
+    parser.add_argument("--sessions", type=int, default=1_000_000, help="memory: open sessions")
     parser.add_argument("--workers", type=int, default=1, help="job_b: worker processes")
     parser.add_argument("--kafka", default="", help="HOST:PORT; apache: of ../shared/kafka")
     parser.add_argument("--out", type=Path, default=Path("build/bench.json"))

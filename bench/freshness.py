@@ -1,6 +1,6 @@
 """How long after it was published an event is visible in `mart`, under a live fleet.
 
-A publisher (`bench.fleet`) sends at a steady rate; every 50 ms the sessions of the marked stations
+A publisher (`bench.fleet`) sends at a steady rate; every 100 ms the sessions of the marked stations
 are asked for, as any reader would. Counted is from publishing a start or an end to the answer that
 shows the session, or shows it as ended.
 """
@@ -18,7 +18,7 @@ from bench.fleet import MARK, station
 from bench.job_b import catalogue_of, client_of, running
 from bench.machine import Stack, cpu_s, say
 
-_POLL_S = 0.05
+_POLL_S = 0.1
 _PATIENCE_S = 15.0
 _ASK = """
 SELECT transaction_id, ended_at IS NOT NULL FROM mart.sessions

@@ -24,6 +24,7 @@ _LINES = (
     ("  99 of 100 within", "freshness_ms", "p99", "ms", 2_000),
     ("  events a second", "freshness_ms", "rate", "", None),
     ("Memory per open session", "", "bytes_per_open_session", "bytes", 1_229),
+    ("  the worker, all of them open", "memory", "resident_mb", "MB", 1_536),
 )
 """Label, part, figure, unit, target (at most)."""
 

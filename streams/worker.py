@@ -70,6 +70,9 @@ FEW = 2_000
 LIVE_STEPS = 12
 """Rows of open sessions are written together, so often in a `live_interval_s`."""
 
+MANY = 5_000
+"""… or when so many have news: more of them would hold up those who begin or end."""
+
 OPEN_IN_MEMORY = 20_000
 """Closed sessions kept whole before the oldest are packed."""
 
@@ -365,7 +368,11 @@ class Worker:
         self, batch: Batch, now_ms: int, stale: list[Session], *, everything: bool
     ) -> None:
         live_ms = int(self._settings.live_interval_s * 1000)
-        live = everything or now_ms - self._live_ms >= live_ms // LIVE_STEPS
+        live = (
+            everything
+            or now_ms - self._live_ms >= live_ms // LIVE_STEPS
+            or self._book.resting.count_of_news >= MANY
+        )
         if live:
             self._live_ms = now_ms
         book = self._book
