@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from bench.live import BEGIN_MS, Counted, Line
 from bench.machine import memory_mb
-from streams.worker import OPEN_IN_MEMORY, PACKED_IN_MEMORY
+from streams.forgetting import OPEN_IN_MEMORY, PACKED_IN_MEMORY
 
 NOON_MS = BEGIN_MS + 12 * 3_600_000
 """The beginning: what a worker knows of a day is forgotten in the middle of the run."""

@@ -6,12 +6,10 @@ sink for what it does not know, once per flush. The Faust shell drives it.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-import numpy as np
 import pyarrow as pa
 
 from streams.at_rest import remember, written_awake
@@ -19,25 +17,20 @@ from streams.catalogue import Catalogue
 from streams.charge_words import ChargeWords
 from streams.chunk import Chunk, TopicPartition
 from streams.core.book import Book
-from streams.core.events import STARTED, Started
 from streams.core.facts import CLOSED
 from streams.core.groups import GroupBook
 from streams.core.identity import NIL
 from streams.core.resting import NO_SLOTS
 from streams.core.session import Bill, Session
-from streams.core.station_groups import Group
-from streams.decode import DeadValue, Decoded
-from streams.event_rows import PendingRows
 from streams.expiry import expirations
 from streams.fast_lane import FastLane
-from streams.hot import HotDecoder
+from streams.forgetting import Closed
+from streams.intake import Intake
 from streams.lasting import UNSHARED, LastingContracts
 from streams.lookup import Lookup
 from streams.many_rows import tables as many_tables
 from streams.many_sessions import Ready, derive_due
 from streams.operation_rows import WorkerStatus, dead_letters_table, dlq_headers, masked_letter
-from streams.payments.rows import PaymentReader
-from streams.pool import Pool
 from streams.ports import Batch, Outgoing
 from streams.repricing import Repricer
 from streams.session_rows import Derived, derive_session
@@ -60,10 +53,6 @@ STALE_MS = 15 * 60_000
 """Rows are left stale by a crash, and a crash makes an assignment; this is for the unforeseen."""
 
 CATALOGUE_MS = 5_000
-STRIDE = 4000
-"""Records decoded, stitched and made columns together: enough to spread what a call costs, few
-enough to stay in the cache."""
-
 FEW = 2_000
 """Fewer events wait twice as long: a flush costs some milliseconds however small it is."""
 
@@ -72,12 +61,6 @@ LIVE_STEPS = 12
 
 MANY = 5_000
 """… or when so many have news: more of them would hold up those who begin or end."""
-
-OPEN_IN_MEMORY = 20_000
-"""Closed sessions kept whole before the oldest are packed."""
-
-PACKED_IN_MEMORY = 100_000
-"""Packed sessions kept before the oldest are forgotten; about 3 KB each."""
 
 _TYPE_OF_KIND = ("meter_sampled", "session_started", "session_ended", "charging_state_changed")
 
@@ -113,22 +96,17 @@ class Worker:
         self._book = Book()
         self._groups = GroupBook(self._book)
         self._fast = FastLane(self._book)
-        self._decoder = HotDecoder()
+        self._intake = Intake(self._book, self._groups, self._fast, settings.kafka.events_topic)
         self._derive_due = derive_due
         self._lookup = Lookup(self._book, self._groups, sink, self._fast)
         self._repricer = Repricer(self._lookup, sink)
         self._catalogue = Catalogue()
         self._words = ChargeWords()
         self._terms = LastingContracts(self._catalogue)
-        self._pool = Pool()
-        self._rows = PendingRows(settings.kafka.events_topic)
-        self._payments = PaymentReader()
-        self._dead: list[tuple[TopicPartition, DeadValue]] = []
+        keep_ms = int(settings.worker.closed_keep_s * 1000)
+        self._closed = Closed(self._book, self._groups, self._fast, self._lookup.listed, keep_ms)
         self._positions: dict[TopicPartition, int] = {}
         self._unacked: set[TopicPartition] = set()
-        self._closed: deque[tuple[int, Session]] = deque()
-        self._packed: deque[Session] = deque()
-        self._events = self._dead_total = 0
         self._first_pending_ms = self._last_accept_ms = 0
         self._status_ms = self._sweep_ms = self._stale_ms = self._catalogue_ms = self._live_ms = 0
         self._started_ms = 0
@@ -147,102 +125,11 @@ class Worker:
         self._unacked.add(chunk.tp)
         self._first_pending_ms = self._first_pending_ms or now_ms
         self._last_accept_ms = now_ms
+        self._pending_count += len(chunk)
         if chunk.tp.topic == self._kafka.payments_topic:
-            self._accept_payments(chunk)
-            return
-        self._pending_count += len(chunk)
-        for begin in range(0, len(chunk), STRIDE):
-            self._pool.add(chunk.part(begin, begin + STRIDE))
-            if len(self._pool) >= STRIDE:
-                self._stitch_pool(now_ms)
-
-    def _accept_payments(self, chunk: Chunk) -> None:
-        dead = self._payments.take(chunk)
-        self._dead.extend((chunk.tp, each) for each in dead)
-        self._dead_total += len(dead)
-        self._pending_count += len(chunk)
-
-    def _stitch_pool(self, now_ms: int) -> None:
-        """Decode and stitch all that was taken in."""
-        if not len(self._pool):
-            return
-        chunk, origin = self._pool.take()
-        hot, decoded = self._decoder.decode(chunk)
-        for dead in decoded.dead:
-            tp = TopicPartition(chunk.tp.topic, int(origin.partitions[dead.offset]))
-            dead.offset = int(origin.offsets[dead.offset])
-            self._dead.append((tp, dead))
-        self._dead_total += len(decoded.dead)
-        self._events += len(decoded.events)
-        places = np.array(decoded.offsets, np.int64)
-        partitions = origin.partitions[places].tolist()
-        decoded.offsets = origin.offsets[places].tolist()
-        self._stitch(decoded, partitions, now_ms)
-        if hot is not None:
-            self._events += len(hot.keys)
-            self._rows.hot.append(self._fast.take(hot, origin, now_ms))
-
-    def _stitch(self, d: Decoded, partitions: list[int], now_ms: int) -> None:
-        """Give every event to the book; starts of 1.6 first, so that its groups stay simple.
-
-        A known event is written again all the same, onto its own row, where its session is certain.
-        """
-        add_direct = self._book.add_direct
-        homes: list[Session | Group | None] = []
-        later: list[int] = []
-        known: list[int] = []
-        for event, core, partition in zip(d.events, d.cores, partitions, strict=True):
-            home: Session | Group | None = None
-            if core is not None:
-                transaction_id = event.transaction_id
-                if event.protocol == "ocpp1.6":
-                    later.append(len(homes))
-                elif transaction_id:
-                    home = add_direct(
-                        event.tenant,
-                        event.station_id,
-                        transaction_id,
-                        event.protocol,
-                        core,
-                        partition,
-                        now_ms,
-                    )
-            homes.append(home)
-        if later:
-            known = self._stitch16(d, later, homes, partitions, now_ms)
-        self._rows.take(d, partitions, homes, known)
-
-    def _stitch16(
-        self,
-        d: Decoded,
-        later: list[int],
-        homes: list[Session | Group | None],
-        partitions: list[int],
-        now_ms: int,
-    ) -> list[int]:
-        """1.6 events; connector 0 is the main meter and no session's. Returns which of them
-        are known and must not be written again.
-        """
-        groups = self._groups
-        known: list[int] = []
-        starts = [i for i in later if type(d.cores[i]) is Started]
-        others = [i for i in later if type(d.cores[i]) is not Started]
-        for i in (*starts, *others):
-            event, core = d.events[i], d.cores[i]
-            if core is None or event.connector_id == 0:
-                continue
-            add = groups.add_start if core.kind == STARTED else groups.add
-            home = homes[i] = add(
-                event.tenant,
-                event.station_id,
-                event.transaction_id or "",
-                core,  # type: ignore[arg-type]  # its kind chose the method
-                partitions[i],
-                now_ms,
-            )
-            if home is None:
-                known.append(i)
-        return known
+            self._intake.take_payments(chunk)
+        else:
+            self._intake.take(chunk, now_ms)
 
     def wants_flush(self, now_ms: int) -> bool:
         """True when enough events or time have gathered, or something is due."""
@@ -267,7 +154,7 @@ class Worker:
         """
         self._started_ms = self._started_ms or now_ms
         batch = Batch(notes=_Notes())
-        self._stitch_pool(now_ms)
+        self._intake.stitch(now_ms)
         self._book.rouse(now_ms)
         self._read_catalogue(now_ms)
         self._lookup.resolve()
@@ -281,7 +168,7 @@ class Worker:
         had_rows = self._pending_count > 0
         self._event_rows(batch)
         self._session_rows(batch, now_ms, stale + repriced, everything=not had_rows)
-        if (payments := self._payments.table()) is not None:
+        if (payments := self._intake.payments.table()) is not None:
             batch.tables.append(("payments", payments))
         self._dead_rows(batch)
         self._status_row(batch, now_ms)
@@ -305,42 +192,17 @@ class Worker:
             session.version, session.written_ms, session.bill = version, now_ms, bill
             session.closed = closed
             if closed and session.station.partition >= 0:
-                self._closed.append((now_ms, session))
+                self._closed.add(session, now_ms)
         if notes.ready is not None:
             remember(self._book, notes.ready, now_ms)
         for session, _, _, closed in notes.written:
             if not closed and session.protocol != "ocpp1.6" and not self._book.rests(session):
                 session.fold()
-        self._let_go(now_ms)
-
-    def _let_go(self, now_ms: int) -> None:
-        """Pack what is closed, forget what has been so for long."""
-        keep_ms = int(self._settings.closed_keep_s * 1000)
-        while self._closed:
-            written, session = self._closed[0]
-            if len(self._closed) <= OPEN_IN_MEMORY and now_ms - written < keep_ms:
-                break
-            self._closed.popleft()
-            if not (self._book.has_news(session) or session.packed or session.must_load):
-                if session.slot < 0:  # samples in the lane are small enough as they are
-                    if session.protocol == "ocpp1.6":
-                        self._groups.pack(session)
-                    else:
-                        session.pack()
-                self._packed.append(session)
-        for _ in range(len(self._packed) - PACKED_IN_MEMORY):
-            session = self._packed.popleft()
-            if self._book.has_news(session) or session.must_load:
-                self._packed.append(session)
-            elif session.packed or session.slot >= 0:
-                book = self._groups if session.protocol == "ocpp1.6" else self._book
-                self._lookup.listed.let_go(session, book.evict)
-                self._fast.release([session])
+        self._closed.let_go(now_ms)
 
     def _event_rows(self, batch: Batch) -> None:
-        rows, self._rows = self._rows, PendingRows(self._kafka.events_topic)
-        if rows:
-            batch.tables.append(("events", rows.table(self._session_bytes(rows))))
+        if (rows := self._intake.event_rows()) is not None:
+            batch.tables.append(("events", rows))
         _notes(batch).moves = [
             Reassignment(
                 m.station.key,
@@ -353,16 +215,6 @@ class Worker:
             if m.tagged.event.kind < len(_TYPE_OF_KIND)
         ]
         self._groups.moved = []
-
-    def _session_bytes(self, rows: PendingRows) -> list[bytes]:
-        home_of = self._groups.home_of
-        nobody = NIL.bytes
-        return [
-            h.session_bytes
-            if type(h) is Session
-            else (nobody if h is None or c is None else home_of(h, c))
-            for h, c in zip(rows.homes, rows.cores, strict=True)
-        ]
 
     def _session_rows(
         self, batch: Batch, now_ms: int, stale: list[Session], *, everything: bool
@@ -426,14 +278,14 @@ class Worker:
         return any(t.partition == 0 and t.topic == topic for t in self._positions)
 
     def _dead_rows(self, batch: Batch) -> None:
-        if not self._dead:
+        if not self._intake.dead:
             return
         topic = self._kafka.dead_letter_topic
-        letters = [(tp, masked_letter(dead)) for tp, dead in self._dead]
+        letters = [(tp, masked_letter(dead)) for tp, dead in self._intake.dead]
         for tp, dead in letters:
             batch.outgoing.append(Outgoing(topic, dead.key, dead.raw, dlq_headers(tp, dead)))
         batch.tables.append(("dead_letters", dead_letters_table(letters)))
-        self._dead = []
+        self._intake.dead = []
 
     def _sweep(self, batch: Batch, now_ms: int) -> list[Session]:
         """Give up silent sessions and find stale rows; the owner of partition 0 does it for all."""
@@ -456,9 +308,9 @@ class Worker:
             self._worker_id,
             now_ms,
             self._started_ms,
-            self._events,
+            self._intake.events,
             self._book.duplicates + self._fast.lane.duplicates,
-            self._dead_total,
+            self._intake.dead_total,
             self._book.open_sessions,
             len(self._book.dirty) + self._book.resting.count_of_news,
             {f"{tp.topic}-{tp.partition}": at for tp, at in self._positions.items()},
@@ -474,10 +326,7 @@ class Worker:
         for tp in lost:
             self._positions.pop(tp, None)
             self._unacked.discard(tp)
-        self._pool.drop(lost)
-        self._rows.forget(numbers)
-        self._payments.forget(lost)
-        self._dead = [(tp, dead) for tp, dead in self._dead if tp not in lost]
+        self._intake.forget(lost)
         if not self._first:
             self._repricer.stop()
         gone = [s for s in self._book.direct.values() if s.station.partition in numbers]
@@ -486,8 +335,7 @@ class Worker:
         self._book.forget(numbers.__contains__)
         self._groups.forget(numbers.__contains__)
         self._lookup.listed.forget()
-        self._closed = deque((t, s) for t, s in self._closed if s.station.partition not in numbers)
-        self._packed = deque(s for s in self._packed if s.station.partition not in numbers)
+        self._closed.forget(numbers)
 
     def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Nothing to prepare: sessions of new partitions are looked up when they speak."""

@@ -129,7 +129,7 @@ def test_a_sample_that_comes_while_the_row_is_written_is_told_by_the_next_one() 
     batch = drive.worker.prepare(drive.now_ms)
     assert batch is not None
     drive.take(1)
-    drive.worker._stitch_pool(drive.now_ms)
+    drive.worker._intake.stitch(drive.now_ms)
     drive.worker.write(batch)
     drive.worker.done(batch, drive.now_ms)
     assert rests(drive)
@@ -148,7 +148,7 @@ def test_an_end_that_comes_while_the_row_is_written_is_told_by_the_next_one() ->
     batch = drive.worker.prepare(drive.now_ms)  # the session rests, its row is due
     assert batch is not None
     drive.take(1)
-    drive.worker._stitch_pool(drive.now_ms)
+    drive.worker._intake.stitch(drive.now_ms)
     drive.worker.write(batch)
     drive.worker.done(batch, drive.now_ms)
     assert row_of(drive)["status"] == "active"

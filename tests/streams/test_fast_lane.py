@@ -47,8 +47,9 @@ class General(Drive):
         """A new worker, with every sample a tuple."""
         super().restart()
         lane = NoLane(self.worker._book)
-        self.worker._fast = self.worker._lookup._fast = lane
-        self.worker._decoder._rest = _GENERAL
+        worker = self.worker
+        worker._fast = worker._lookup._fast = worker._intake.fast = worker._closed.fast = lane
+        self.worker._intake.decoder._rest = _GENERAL
 
 
 def session_of(random: Random, number: int) -> list[wire.WireEvent]:

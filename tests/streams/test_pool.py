@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from streams.chunk import Chunk, TopicPartition
+from streams.intake import STRIDE
 from streams.pool import Pool
 from streams.sink.memory import MemorySink
-from streams.worker import STRIDE, Worker
+from streams.worker import Worker
 from tests.streams.core.core_events import end21, meter21, start21
 from tests.streams.core.fleet_kit import NOW_MS, settings_of
 
@@ -80,7 +81,7 @@ def test_a_partition_that_goes_takes_what_waits_and_what_is_stitched_along() -> 
         chunk(A, 0, start21(0, "a"), meter21(5, 1000, "a", 1)),
         chunk(B, 0, start21(0, "b", evse_id=2), meter21(5, 1000, "b", 1)),
     )
-    worker._stitch_pool(NOW_MS)
+    worker._intake.stitch(NOW_MS)
     worker.accept(chunk(A, 2, meter21(6, 1100, "a", 2)), NOW_MS)
     worker.accept(chunk(B, 2, meter21(6, 1100, "b", 2)), NOW_MS)
 
@@ -95,7 +96,7 @@ def test_a_pool_that_is_full_is_stitched_before_the_flush() -> None:
     values = [meter21(n / 100, n, "a", n) for n in range(1, STRIDE + 1)]
     worker, sink = worker_of(chunk(A, 0, start21(0, "a"), *values), chunk(C, 0, end21(99, "a", 1)))
 
-    assert len(worker._pool) < STRIDE
+    assert len(worker._intake.pool) < STRIDE
 
     flush(worker)
     assert len(sink.tables["events"]) == STRIDE + 2

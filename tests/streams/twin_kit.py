@@ -13,8 +13,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-import streams.worker as worker_module
 from schemas.units import SLICE_MS
+from streams import forgetting, intake
 from streams.session_rows import VERSION_BITS
 from tests.streams.core.fleet_kit import Rows, charges_in, homes_in, sessions_in
 from tests.streams.core.fleet_kit import slices_in as every_slice
@@ -34,12 +34,12 @@ class DifferenceError(AssertionError):
 @contextmanager
 def _small(script: Script) -> Iterator[None]:
     """The worker's limits as the script wants them."""
-    before = worker_module.STRIDE, worker_module.PACKED_IN_MEMORY
-    worker_module.STRIDE, worker_module.PACKED_IN_MEMORY = script.stride, script.packed
+    before = intake.STRIDE, forgetting.PACKED_IN_MEMORY
+    intake.STRIDE, forgetting.PACKED_IN_MEMORY = script.stride, script.packed
     try:
         yield
     finally:
-        worker_module.STRIDE, worker_module.PACKED_IN_MEMORY = before
+        intake.STRIDE, forgetting.PACKED_IN_MEMORY = before
 
 
 def play(script: Script) -> Counts:
@@ -161,8 +161,8 @@ def _numbers(fast: Side, slow: Side) -> Iterator[tuple[str, Any, Any]]:
         # Which of the sessions written in one flush is forgotten first is chance, and sessions
         # given up count as open until another follows.
         yield "open sessions", a._book.open_sessions, b._book.open_sessions
-    yield "events", a._events, b._events
-    yield "dead letters", a._dead_total, b._dead_total
+    yield "events", a._intake.events, b._intake.events
+    yield "dead letters", a._intake.dead_total, b._intake.dead_total
 
 
 def _read_again(script: Script) -> bool:

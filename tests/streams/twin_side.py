@@ -159,12 +159,13 @@ class Side:
         settings = settings_of(keep_s=self.script.keep_s, live_s=self.script.live_s)
         made = Worker(settings, self.sink)
         if self.fast:
-            made._decoder = _Counting(self.counts)  # type: ignore[assignment]
+            made._intake.decoder = _Counting(self.counts)  # type: ignore[assignment]
             made._derive_due = self._counted
         else:
-            made._decoder = _Shut()  # type: ignore[assignment]
+            made._intake.decoder = _Shut()  # type: ignore[assignment]
             made._derive_due = _leave_all
-            made._fast = made._lookup._fast = _ShutLane(made._book)
+            lane = _ShutLane(made._book)
+            made._fast = made._lookup._fast = made._intake.fast = made._closed.fast = lane
         made.assigned(TPS)
         return made
 
@@ -201,7 +202,7 @@ class Side:
             getattr(self, name)(number)
         self.now_ms += 1_000
         self.counts.seen["late after packing"] += sum(
-            self.worker._book.has_news(s) for s in self.worker._packed
+            self.worker._book.has_news(s) for s in self.worker._closed.packed
         )
 
     def take(self, p: int, count: int, worker: Worker | None = None) -> None:

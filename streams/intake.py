@@ -1,0 +1,160 @@
+"""What comes in: chunks are decoded and stitched together, and their rows of `events` begun."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+import pyarrow as pa
+
+from streams.chunk import Chunk, TopicPartition
+from streams.core.book import Book
+from streams.core.events import STARTED, Started
+from streams.core.groups import GroupBook
+from streams.core.identity import NIL
+from streams.core.session import Session
+from streams.core.station_groups import Group
+from streams.decode import DeadValue, Decoded
+from streams.event_rows import PendingRows
+from streams.fast_lane import FastLane
+from streams.hot import HotDecoder
+from streams.payments.rows import PaymentReader
+from streams.pool import Pool
+
+STRIDE = 4000
+"""Records decoded, stitched and made columns together: enough to spread what a call costs, few
+enough to stay in the cache."""
+
+
+class Intake:
+    """What was taken in since the last flush, and what became of it."""
+
+    def __init__(self, book: Book, groups: GroupBook, fast: FastLane, topic: str) -> None:
+        self.decoder = HotDecoder()
+        self.pool = Pool()
+        self.payments = PaymentReader()
+        self.fast = fast
+        self.dead: list[tuple[TopicPartition, DeadValue]] = []
+        self.events = self.dead_total = 0
+        """Since the worker's start."""
+        self._book = book
+        self._groups = groups
+        self._topic = topic
+        self._rows = PendingRows(topic)
+
+    def take(self, chunk: Chunk, now_ms: int) -> None:
+        """Records of the events' topic."""
+        for begin in range(0, len(chunk), STRIDE):
+            self.pool.add(chunk.part(begin, begin + STRIDE))
+            if len(self.pool) >= STRIDE:
+                self.stitch(now_ms)
+
+    def take_payments(self, chunk: Chunk) -> None:
+        """Records of the payments' topic."""
+        dead = self.payments.take(chunk)
+        self.dead.extend((chunk.tp, each) for each in dead)
+        self.dead_total += len(dead)
+
+    def event_rows(self) -> pa.Table | None:
+        """The rows of `events`, None where there are none; then none wait any more."""
+        rows, self._rows = self._rows, PendingRows(self._topic)
+        return rows.table(self._session_bytes(rows)) if rows else None
+
+    def forget(self, lost: Collection[TopicPartition]) -> None:
+        """Drop what came from these partitions."""
+        self.pool.drop(lost)
+        self._rows.forget({tp.partition for tp in lost if tp.topic == self._topic})
+        self.payments.forget(lost)
+        self.dead = [(tp, dead) for tp, dead in self.dead if tp not in lost]
+
+    def stitch(self, now_ms: int) -> None:
+        """Decode and stitch all that was taken in."""
+        if not len(self.pool):
+            return
+        chunk, origin = self.pool.take()
+        hot, decoded = self.decoder.decode(chunk)
+        for dead in decoded.dead:
+            tp = TopicPartition(chunk.tp.topic, int(origin.partitions[dead.offset]))
+            dead.offset = int(origin.offsets[dead.offset])
+            self.dead.append((tp, dead))
+        self.dead_total += len(decoded.dead)
+        self.events += len(decoded.events)
+        places = np.array(decoded.offsets, np.int64)
+        partitions = origin.partitions[places].tolist()
+        decoded.offsets = origin.offsets[places].tolist()
+        self._stitch(decoded, partitions, now_ms)
+        if hot is not None:
+            self.events += len(hot.keys)
+            self._rows.hot.append(self.fast.take(hot, origin, now_ms))
+
+    def _stitch(self, d: Decoded, partitions: list[int], now_ms: int) -> None:
+        """Give every event to the book; starts of 1.6 first, so that its groups stay simple.
+
+        A known event is written again all the same, onto its own row, where its session is certain.
+        """
+        add_direct = self._book.add_direct
+        homes: list[Session | Group | None] = []
+        later: list[int] = []
+        known: list[int] = []
+        for event, core, partition in zip(d.events, d.cores, partitions, strict=True):
+            home: Session | Group | None = None
+            if core is not None:
+                transaction_id = event.transaction_id
+                if event.protocol == "ocpp1.6":
+                    later.append(len(homes))
+                elif transaction_id:
+                    home = add_direct(
+                        event.tenant,
+                        event.station_id,
+                        transaction_id,
+                        event.protocol,
+                        core,
+                        partition,
+                        now_ms,
+                    )
+            homes.append(home)
+        if later:
+            known = self._stitch16(d, later, homes, partitions, now_ms)
+        self._rows.take(d, partitions, homes, known)
+
+    def _stitch16(
+        self,
+        d: Decoded,
+        later: list[int],
+        homes: list[Session | Group | None],
+        partitions: list[int],
+        now_ms: int,
+    ) -> list[int]:
+        """1.6 events; connector 0 is the main meter and no session's. Returns which of them
+        are known and must not be written again.
+        """
+        groups = self._groups
+        known: list[int] = []
+        starts = [i for i in later if type(d.cores[i]) is Started]
+        others = [i for i in later if type(d.cores[i]) is not Started]
+        for i in (*starts, *others):
+            event, core = d.events[i], d.cores[i]
+            if core is None or event.connector_id == 0:
+                continue
+            add = groups.add_start if core.kind == STARTED else groups.add
+            home = homes[i] = add(
+                event.tenant,
+                event.station_id,
+                event.transaction_id or "",
+                core,  # type: ignore[arg-type]  # its kind chose the method
+                partitions[i],
+                now_ms,
+            )
+            if home is None:
+                known.append(i)
+        return known
+
+    def _session_bytes(self, rows: PendingRows) -> list[bytes]:
+        home_of = self._groups.home_of
+        nobody = NIL.bytes
+        return [
+            h.session_bytes
+            if type(h) is Session
+            else (nobody if h is None or c is None else home_of(h, c))
+            for h, c in zip(rows.homes, rows.cores, strict=True)
+        ]
