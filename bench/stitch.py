@@ -35,20 +35,15 @@ _NO_END = -2
 
 
 class Event(msgspec.Struct, gc=False):
-    """One record of Job A, every field of it."""
+    """What Job A asks of a record. Its seven other fields are skipped: with them decoding takes
+    500 instead of 275 ns.
+    """
 
     type: Literal["session_started", "meter_sampled", "session_ended"]
     session_id: str
     timestamp: str
     seq_no: int
     register_wh: int
-    station_id: str
-    power_w: int
-    token_id: str
-    tariff_id: str
-    area: str
-    evse_id: int
-    connector_id: int
 
 
 class Slots(dict[str, int]):
