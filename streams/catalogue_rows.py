@@ -88,8 +88,10 @@ def _timelines(
 def _stations(rows: Iterable[Row]) -> dict[tuple[str, str], Timeline[StationInfo]]:
     """Timelines of stations; alike ones share theirs, which is what makes many of them light."""
     found: dict[tuple[str, str], Timeline[StationInfo]] = {}
+    known: dict[StationInfo, StationInfo] = {}  # equal ones are one: terms are shared by them
     for row in sorted(rows, key=_begins):
         value = None if row.get("deleted") else _station(row)
+        value = value and known.setdefault(value, value)
         alone = timeline([Version(_begins(row), value, row.get("revision", 0))])
         for name in row.get("station_ids") or [row["station_id"]]:
             key = (row["tenant"], name)

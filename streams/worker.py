@@ -20,7 +20,6 @@ from streams.core.book import Book
 from streams.core.facts import CLOSED
 from streams.core.groups import GroupBook
 from streams.core.identity import NIL
-from streams.core.resting import NO_SLOTS
 from streams.core.session import Bill, Session
 from streams.expiry import expirations
 from streams.fast_lane import FastLane
@@ -60,7 +59,7 @@ LIVE_STEPS = 12
 """Rows of open sessions are written together, so often in a `live_interval_s`."""
 
 MANY = 5_000
-"""… or when so many have news: more of them would hold up those who begin or end."""
+"""… or when so many are due: more of them would hold up those who begin or end."""
 
 _TYPE_OF_KIND = ("meter_sampled", "session_started", "session_ended", "charging_state_changed")
 
@@ -220,11 +219,7 @@ class Worker:
         self, batch: Batch, now_ms: int, stale: list[Session], *, everything: bool
     ) -> None:
         live_ms = int(self._settings.live_interval_s * 1000)
-        live = (
-            everything
-            or now_ms - self._live_ms >= live_ms // LIVE_STEPS
-            or self._book.resting.count_of_news >= MANY
-        )
+        live = everything or now_ms - self._live_ms >= live_ms // LIVE_STEPS
         if live:
             self._live_ms = now_ms
         book = self._book
@@ -241,9 +236,8 @@ class Worker:
             book.dirty.pop(session, None)
             session.dirty_since = 0
             session.urgent = False
-        slots = NO_SLOTS
-        if live:
-            slots = book.resting.take_due(now_ms, live_ms, everything=everything)
+        written_before = None if everything else now_ms - live_ms
+        slots = book.resting.take_due(written_before, least=1 if live else MANY)
         many = self._derive_due(self._fast, book.resting, due, slots, self._terms)
         written = _notes(batch).written = []
         derived: list[Derived] = []

@@ -252,11 +252,15 @@ class Resting:
         """Sessions with samples that their rows do not tell yet."""
         return int(np.count_nonzero(self.news))
 
-    def take_due(self, now_ms: int, live_ms: int, *, everything: bool) -> Small:
-        """Slots of sessions at rest that have news and are to be written now; news no more."""
+    def take_due(self, written_before_ms: int | None, least: int) -> Small:
+        """Slots of sessions at rest that have news and were written by then (None: whenever), if
+        there are as many; news no more.
+        """
         slots = np.flatnonzero(self.news & self.at_rest)
-        if not everything:
-            slots = slots[now_ms - self.records["written_ms"][slots] >= live_ms]
+        if written_before_ms is not None:
+            slots = slots[self.records["written_ms"][slots] <= written_before_ms]
+        if len(slots) < least:
+            return NO_SLOTS
         self.news[slots] = False
         return slots.astype(np.int32)
 
