@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.core.columns import ABSENT, Ints, Small
+from streams.core.many_order import firsts_of
 from streams.core.resting import Resting
 from streams.core.session import SLICE_S
 
@@ -63,13 +64,13 @@ class Marks:
         at = np.flatnonzero(self.has)
         flat = resting.marks([slots[i] for i in at.tolist()])
         states, numbers = (records[name][at].astype(np.int64) for name in ("states", "seqs"))
-        begin = _firsts(2 + 2 * states + numbers)
+        begin = firsts_of(2 + 2 * states + numbers)
         table[AT["change_first"], at] = flat[begin]
         table[AT["change_last"], at] = flat[begin + 1]
         self.state_ts = flat[_places(begin + 2, states)]
         self.state_codes = flat[_places(begin + 2 + states, states)].astype(np.int8)
         counts = records["seqs"].astype(np.int64)
-        firsts = _firsts(counts)
+        firsts = firsts_of(counts)
         self.seqs = np.empty(int(counts.sum()), np.int64)
         alone = counts > 0
         alone[at] = False
@@ -77,10 +78,6 @@ class Marks:
         self.seqs[_places(firsts[at], numbers)] = flat[_places(begin + 2 + 2 * states, numbers)]
 
 
-def _firsts(counts: Ints) -> Ints:
-    return np.cumsum(counts) - counts
-
-
 def _places(begin: Ints, counts: Ints) -> Ints:
     """Indices of `counts[i]` entries from begin[i] on, one group after the other."""
-    return np.arange(counts.sum()) + np.repeat(begin - _firsts(counts), counts)
+    return np.arange(counts.sum()) + np.repeat(begin - firsts_of(counts), counts)
