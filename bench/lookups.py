@@ -1,6 +1,6 @@
 """CPU of looking up unknown session ids in a full store, beside Job B's at the same rate.
 
-python -m bench.lookups [--sessions 20000000] [--seconds 10]     prints one JSON line
+python -m bench.lookups [--sessions 20000000] [--seconds 40]     prints one JSON line
 
 A store of its own is filled with ended sessions of the fleet's stations, written as a worker
 writes them and made by the store's own SQL; the last of each EVSE is open. A worker that knows
@@ -253,7 +253,7 @@ def job_b_rate(events: int, rate: int) -> dict[str, float]:
 
 def measure(
     sessions: int = 20_000_000,
-    seconds: int = 10,
+    seconds: int = 40,
     stations: int = 5_000,
     flush_s: float = 0.25,
     reference: int = 400_000,
@@ -275,7 +275,7 @@ if __name__ == "__main__":
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--sessions", type=int, default=20_000_000, help="in the store")
-    parser.add_argument("--seconds", type=int, default=10, help="of 4,000 new sessions each")
+    parser.add_argument("--seconds", type=int, default=40, help="of 4,000 new sessions each")
     parser.add_argument("--stations", type=int, default=5_000)
     parser.add_argument("--flush-s", type=float, default=0.25, help="between flushes")
     parser.add_argument("--reference", type=int, default=400_000, help="events of Job B")
