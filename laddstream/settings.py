@@ -39,8 +39,12 @@ class WorkerSettings(BaseModel):
     """How the stream processor batches, and when it gives a session up."""
 
     flush_events: int = Field(100_000, ge=1, description="Flush at the latest after so many events")
-    flush_interval_s: float = Field(0.25, gt=0, description="… or after so long")
-    live_interval_s: float = Field(60.0, ge=0, description="How stale an open session's row may be")
+    flush_interval_s: float = Field(
+        0.25, gt=0, description="… or after so long; fewer than 2,000 wait twice"
+    )
+    live_interval_s: float = Field(
+        60.0, ge=0, description="How stale an open session's row may be, and a twelfth"
+    )
     expire_after_s: int = Field(86_400, ge=1, description="Silence in event time after which …")
     expire_grace_s: int = Field(3_600, ge=0, description="… and in arrival a session is given up")
     closed_keep_s: float = Field(300.0, ge=0, description="How long ended sessions stay in memory")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.core.columns import ABSENT, Ints, Small
-from streams.core.many_order import firsts_of
+from streams.core.many_order import firsts_of, places
 from streams.core.resting import Resting
 from streams.core.session import SLICE_S
 
@@ -67,17 +67,12 @@ class Marks:
         begin = firsts_of(2 + 2 * states + numbers)
         table[AT["change_first"], at] = flat[begin]
         table[AT["change_last"], at] = flat[begin + 1]
-        self.state_ts = flat[_places(begin + 2, states)]
-        self.state_codes = flat[_places(begin + 2 + states, states)].astype(np.int8)
+        self.state_ts = flat[places(begin + 2, states)]
+        self.state_codes = flat[places(begin + 2 + states, states)].astype(np.int8)
         counts = records["seqs"].astype(np.int64)
         firsts = firsts_of(counts)
         self.seqs = np.empty(int(counts.sum()), np.int64)
         alone = counts > 0
         alone[at] = False
         self.seqs[firsts[alone]] = seqs[alone]
-        self.seqs[_places(firsts[at], numbers)] = flat[_places(begin + 2 + 2 * states, numbers)]
-
-
-def _places(begin: Ints, counts: Ints) -> Ints:
-    """Indices of `counts[i]` entries from begin[i] on, one group after the other."""
-    return np.arange(counts.sum()) + np.repeat(begin - firsts_of(counts), counts)
+        self.seqs[places(firsts[at], numbers)] = flat[places(begin + 2 + 2 * states, numbers)]

@@ -20,6 +20,7 @@ class Book:
     """All sessions of the partitions this worker owns."""
 
     def __init__(self) -> None:
+        self._tenants: dict[str, str] = {}
         self._stations: dict[str, dict[str, Station]] = {}
         """By tenant, by id."""
         self.direct: dict[str, Session] = {}
@@ -37,8 +38,8 @@ class Book:
         of_tenant = self._stations.setdefault(tenant, {})
         found = of_tenant.get(station_id)
         if found is None:
-            # With the tenant's own string: a million stations would bring one each.
-            name = next((s.tenant for s in of_tenant.values()), tenant)
+            # With one string a tenant: a million stations would bring one each.
+            name = self._tenants.setdefault(tenant, tenant)
             found = of_tenant[station_id] = Station((name, station_id), partition)
             self.new_stations.append(found)
         return found

@@ -40,6 +40,11 @@ def firsts_of(counts: Ints) -> Ints:
     return np.cumsum(counts) - counts
 
 
+def places(begins: Ints, counts: Ints) -> Ints:
+    """Indices of `counts[i]` rows from begins[i] on, one group after the other."""
+    return np.arange(counts.sum()) + np.repeat(begins - firsts_of(counts), counts)
+
+
 def falls(values: NDArray[np.integer], firsts: Ints, least: int) -> Ints:
     """Rows that rise by less than `least` over the row before them in their group.
 

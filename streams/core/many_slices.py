@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from schemas.units import SLICE_MS
 from streams.core.columns import ABSENT, CHARGING, IDLE, Bits, Ints, Sessions
 from streams.core.many_curve import Curves
-from streams.core.many_order import Frame, firsts_of
+from streams.core.many_order import Frame, firsts_of, places
 
 
 class Timelines(NamedTuple):
@@ -92,11 +92,11 @@ def timelines_of(s: Sessions, frame: Frame, curves: Curves) -> Timelines:
     opening = s.state[firsts_of(s.state_counts)[by_state]]
     state[firsts[by_state]] = np.where(opening == CHARGING, IDLE, CHARGING)
 
-    place = _after(firsts, s.state_counts)
+    place = places(firsts + 1, s.state_counts)
     ts[place], state[place] = s.state_ts, s.state
     if not by_state.all():
-        rows = _after(curves.firsts - 1, flowed)
-        place = _after(firsts, flowed)
+        rows = places(curves.firsts, flowed)
+        place = places(firsts + 1, flowed)
         ts[place] = curves.ts[rows]
         state[place] = np.where(curves.mwh[rows + 1] > curves.mwh[rows], CHARGING, IDLE)
         ends_idle = flowed > 0
@@ -121,11 +121,6 @@ def timelines_of(s: Sessions, frame: Frame, curves: Curves) -> Timelines:
         begin_ms=s.start_ts,
         until_ms=frame.until_ms,
     )
-
-
-def _after(firsts: Ints, counts: Ints) -> Ints:
-    """Indices of `counts` rows after each of `firsts`, one group after the other."""
-    return np.arange(counts.sum()) + np.repeat(firsts + 1 - firsts_of(counts), counts)
 
 
 class _Grid(NamedTuple):
