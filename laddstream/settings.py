@@ -40,7 +40,9 @@ class WorkerSettings(BaseModel):
 
     flush_events: int = Field(100_000, ge=1, description="Flush at the latest after so many events")
     flush_interval_s: float = Field(
-        0.25, gt=0, description="… or after so long; fewer than 2,000 wait twice"
+        0.25,
+        gt=0,
+        description="… or after so long; fewer than 2,000 wait twice, a backlog four",
     )
     live_interval_s: float = Field(
         60.0, ge=0, description="How stale an open session's row may be, and a twelfth"

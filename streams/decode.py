@@ -238,11 +238,11 @@ def parse_times(texts: Sequence[str]) -> list[int | Rejection]:
     return [*parse_times(texts[:half]), *parse_times(texts[half:])]
 
 
-def instants(texts: Sequence[str | None]) -> pa.Array | None:
+def instants(texts: Sequence[str | None] | pa.Array) -> pa.Array | None:
     """Epoch ms of at least one time stamp, null for None, all as `parse_time` reads them; None
     where one of them is unusual or no time at all.
     """
-    written = pa.array(texts, pa.string())
+    written = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string())
     for unit, per_ms in (("ms", 1), ("us", 1000)):
         try:
             found = written.cast(pa.timestamp(unit, "UTC")).cast(pa.int64())

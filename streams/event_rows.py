@@ -120,7 +120,9 @@ def _columns(d: Decoded, topic: str, partitions: Sequence[int]) -> pa.Table:
         cast("Sample", c) if k is wire.MeterSampled else None
         for k, c in zip(classes, cores, strict=True)
     ]
-    attributes = [_attributes(e, c) for e, c in zip(events, cores, strict=True)]  # may flag a card
+    attributes = [
+        attributes_of(e, c) for e, c in zip(events, cores, strict=True)
+    ]  # may flag a card
     message_ids, gateways, flags = _notes(events)
     if suspicious([*message_ids, *set(gateways), *set(flags)]):
         mask_notes(events)
@@ -242,7 +244,8 @@ def _known(time: int | Rejection) -> int | None:
     return time if type(time) is int else None
 
 
-def _attributes(e: WireEvent, core: CoreEvent | None) -> str:
+def attributes_of(e: WireEvent, core: CoreEvent | None) -> str:
+    """What few events carry, as JSON."""
     if isinstance(e, wire.MeterSampled):
         extra = cast("Sample", core).extra
         if not (extra or e.other or e.signed_data) and e.current_a is None:

@@ -21,8 +21,8 @@ from streams.core.columns import ABSENT, UNKNOWN, Bits, Ints, Samples, Small
 from streams.core.events import CURRENT, CoreEvent, Sample
 from streams.core.groups import PROTOCOL
 from streams.core.lane import SampleLane
-from streams.core.resting import names_of
 from streams.core.session import Session
+from streams.hot_rows import placed
 
 if TYPE_CHECKING:
     from streams.hot import HotChunk
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _SLOW = frozenset({PROTOCOL, "import"})
 _INT32 = 2**31 - 1
-_ID = pa.binary(16)
 
 
 class FastLane:
@@ -56,22 +55,12 @@ class FastLane:
         resting.news[slots[taken]] = True
         for i in np.flatnonzero(~taken).tolist():
             # The general way: of packed sessions mostly known already, or misfits of the lane.
-            sample, names = self._sample(samples, i), names_of(hot.keys[i])
-            self._book.add_direct(*names, hot.protocols[i], sample, int(partitions[i]), now_ms)
+            sample, partition = self._sample(samples, i), int(partitions[i])
+            self._book.add_direct(hot.keys[i], hot.protocols[i], sample, partition, now_ms)
         ids = resting.ids.take(slots, axis=0)
         for i, session in packed.items():
             ids[i] = np.frombuffer(session.session_bytes, np.int64)
-        columns = {
-            "kafka_partition": pa.array(partitions, pa.int32()),
-            "kafka_offset": pa.array(origin.offsets[hot.offsets]),
-            "session_id": pa.FixedSizeBinaryArray.from_buffers(
-                _ID, len(slots), [None, pa.py_buffer(ids)]
-            ),
-        }
-        table = hot.table
-        for name, column in columns.items():
-            table = table.append_column(name, column)
-        return table
+        return placed(hot.table, origin, hot.offsets, ids)
 
     def _slots(self, hot: HotChunk, partitions: Ints) -> tuple[Small, dict[int, Session]]:
         """Slots of all samples; -1 for those of packed sessions, which are told apart."""

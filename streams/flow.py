@@ -81,14 +81,6 @@ class Outside:
     forgot: Callable[[], None] = lambda: None
 
 
-def _size(chunk: Chunk) -> int:
-    """Bytes of all values."""
-    try:
-        return sum(map(len, chunk.values))  # type: ignore[arg-type]
-    except TypeError:  # a record without value
-        return sum(map(len, filter(None, chunk.values)))
-
-
 class Flow:
     """Drives one StreamWorker. All methods run on one event loop."""
 
@@ -137,7 +129,7 @@ class Flow:
             return
         self._worker.accept(chunk, self._outside.now_ms())
         self._records += len(chunk)
-        self._bytes += _size(chunk)
+        self._bytes += chunk.size
         if not self._writing and (self._full or self._due()):
             await self._flush()
 

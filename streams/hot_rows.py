@@ -7,8 +7,7 @@ names, types and values. A column that is the same all along costs nothing here.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -21,12 +20,15 @@ from streams.arrow import TIME, WH
 from streams.core.columns import ABSENT, Bits, Ints, Small
 from streams.decode import instants, parse_times
 from streams.event_rows import SOC
+from streams.hot_columns import HotColumns, same
+from streams.pool import Origin
 
 _FINE = 10**15
 """Below so many thousandths doubles lie closer than half a thousandth: whatever is read as the
 double of a whole thousandth rounds to that one.
 """
 
+_ID = pa.binary(16)
 _ENCODE = msgspec.json.Encoder().encode
 _SCHEMA = pa.schema({
     "tenant": pa.string(),
@@ -57,70 +59,58 @@ _SCHEMA = pa.schema({
 })  # fmt: skip
 
 
-@dataclass(slots=True)
-class HotColumns:
-    """Fields of n samples as they were decoded (None: not given), and what was made of them."""
-
-    tenant: Sequence[str]
-    station_id: Sequence[str]
-    protocol: Sequence[str]
-    transaction_id: Sequence[str]
-    context: Sequence[str]
-    received_at: Sequence[str | None]
-    message_id: Sequence[str | None]
-    gateway: Sequence[str | None]
-    offline: Sequence[bool]
-    current_a: Sequence[Number | None]
-    ts: Ints
-    evse: Small
-    """-1: unknown; so are the next two."""
-    connector: Small
-    seq: Small
-    import_mwh: Ints
-    """ABSENT: none; so are the next three."""
-    power_mw: Ints
-    current_ma: Ints
-    soc_milli: Ints
-
-
 def hot_table(c: HotColumns, topic: str) -> pa.Table:
     """The columns of `events` but for the session, the partition and the offset."""
-    n = len(c.ts)
-    blank, no_register = pa.repeat("", n), pa.nulls(n, WH)
-    arrays = [
-        text(c.tenant),
-        text(c.station_id),
-        pa.Array.from_buffers(TIME, n, [None, pa.py_buffer(c.ts)]),
-        pa.repeat("meter_sampled", n),
-        text(c.protocol),
-        _index(c.evse),
-        _index(c.connector),
-        text(c.transaction_id),
-        _index(c.seq),
-        text(c.context),
-        blank,
-        blank,
-        no_register,
-        decimals(c.import_mwh, WH),
-        no_register,
-        decimals(c.power_mw, WH),
-        decimals(c.soc_milli, SOC),
-        _attributes(c.current_a),
-        blank,
-        _received(c.received_at),
-        text(c.message_id),
-        pa.array(np.fromiter(c.offline, np.uint8, n)),
-        text(c.gateway),
-        pa.repeat(topic, n),
-        pa.repeat(pa.scalar(-1, pa.int32()), n),
-    ]
+    given = {
+        **c.texts,
+        "timestamp": clock(c.ts),
+        "type": pa.repeat("meter_sampled", len(c.ts)),
+        "evse_id": index(c.evse),
+        "connector_id": index(c.connector),
+        "seq_no": index(c.seq),
+        "import_wh": decimals(c.import_mwh, WH),
+        "power_w": decimals(c.power_mw, WH),
+        "soc_percent": decimals(c.soc_milli, SOC),
+        "received_at": c.received_at,
+        "offline": c.offline,
+    }
+    return event_table(given, len(c.ts), topic)
+
+
+def event_table(given: Mapping[str, pa.Array], n: int, topic: str) -> pa.Table:
+    """The same of n events of any kind; what is not given is blank or null."""
+    rest = {
+        "kafka_topic": pa.repeat(topic, n),
+        "kafka_index": pa.repeat(pa.scalar(-1, pa.int32()), n),
+    }
+    blank = pa.repeat("", n)
+    arrays = []
+    for each in _SCHEMA:
+        column = given.get(each.name)
+        if column is None:
+            column = rest.get(each.name)
+        if column is None:
+            column = blank if pa.types.is_string(each.type) else pa.nulls(n, each.type)
+        arrays.append(column)
     return pa.Table.from_arrays(arrays, schema=_SCHEMA)
 
 
-def same(values: Sequence[object]) -> bool:
-    """Whether all of at least one value are equal."""
-    first = values[0]
-    return values[-1] == first and values.count(first) == len(values)
+def placed(table: pa.Table, origin: Origin, places: Ints, ids: Ints) -> pa.Table:
+    """The rest of these columns: where the values came from, and session ids as int64 [n, 2]."""
+    session_id = pa.FixedSizeBinaryArray.from_buffers(_ID, len(places), [None, pa.py_buffer(ids)])
+    columns = {
+        "kafka_partition": pa.array(origin.partitions[places].astype(np.int32)),
+        "kafka_offset": pa.array(origin.offsets[places]),
+        "session_id": session_id,
+    }
+    for name, column in columns.items():
+        table = table.append_column(name, column)
+    return table
+
+
+def clock(ms: Ints) -> pa.Array:
+    """A column of times from epoch ms."""
+    return pa.Array.from_buffers(TIME, len(ms), [None, pa.py_buffer(ms)])
 
 
 def text(values: Sequence[str | None]) -> pa.Array:
@@ -161,7 +151,7 @@ def utc_ms(texts: Sequence[str]) -> tuple[Ints, Bits | None]:
     return np.array([t if type(t) is int else 0 for t in parsed], np.int64), good
 
 
-def _received(texts: Sequence[str | None]) -> pa.Array:
+def received(texts: Sequence[str | None]) -> pa.Array:
     """Arrival times; one that cannot be read is lost, not the sample."""
     if texts[0] is None and same(texts):
         return pa.nulls(len(texts), TIME)
@@ -226,7 +216,7 @@ def _near(value: Number) -> float:
     return float(value)
 
 
-def _attributes(currents: Sequence[Number | None]) -> pa.Array:
+def attributes(currents: Sequence[Number | None]) -> pa.Array:
     """JSON of what few samples carry: here their current alone."""
     if currents[0] is None and same(currents):
         return pa.repeat("", len(currents))
@@ -243,7 +233,7 @@ def _attributes(currents: Sequence[Number | None]) -> pa.Array:
     )
 
 
-def _index(values: Small) -> pa.Array:
+def index(values: Small) -> pa.Array:
     """A column of which -1 says that there is none."""
     if values.min() >= 0:
         return pa.array(values)

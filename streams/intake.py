@@ -12,14 +12,17 @@ from streams.core.book import Book
 from streams.core.events import STARTED, Started
 from streams.core.groups import GroupBook
 from streams.core.identity import NIL
+from streams.core.resting import key_of
 from streams.core.session import Session
 from streams.core.station_groups import Group
 from streams.decode import DeadValue, Decoded
 from streams.event_rows import PendingRows
 from streams.fast_lane import FastLane
 from streams.hot import HotDecoder
+from streams.hot_heads import HotHeads
+from streams.hot_rows import placed
 from streams.payments.rows import PaymentReader
-from streams.pool import Pool
+from streams.pool import Origin, Pool
 
 STRIDE = 4000
 """Records decoded, stitched and made columns together: enough to spread what a call costs, few
@@ -72,7 +75,8 @@ class Intake:
         if not len(self.pool):
             return
         chunk, origin = self.pool.take()
-        hot, decoded = self.decoder.decode(chunk)
+        taken = self.decoder.decode(chunk)
+        hot, decoded = taken.samples, taken.rest
         for dead in decoded.dead:
             tp = TopicPartition(chunk.tp.topic, int(origin.partitions[dead.offset]))
             dead.offset = int(origin.offsets[dead.offset])
@@ -83,9 +87,22 @@ class Intake:
         partitions = origin.partitions[places].tolist()
         decoded.offsets = origin.offsets[places].tolist()
         self._stitch(decoded, partitions, now_ms)
+        for heads in taken.heads:
+            self._stitch_heads(heads, origin, now_ms)
         if hot is not None:
             self.events += len(hot.keys)
             self._rows.hot.append(self.fast.take(hot, origin, now_ms))
+
+    def _stitch_heads(self, heads: HotHeads, origin: Origin, now_ms: int) -> None:
+        add, protocol = self._book.add_direct, heads.protocol
+        partitions = origin.partitions[heads.places].tolist()
+        ids = b"".join([
+            add(key, protocol, core, partition, now_ms).session_bytes
+            for key, core, partition in zip(heads.keys, heads.cores, partitions, strict=True)
+        ])  # fmt: skip
+        self.events += len(partitions)
+        known = np.frombuffer(ids, np.int64)
+        self._rows.hot.append(placed(heads.table, origin, heads.places, known))
 
     def _stitch(self, d: Decoded, partitions: list[int], now_ms: int) -> None:
         """Give every event to the book; starts of 1.6 first, so that its groups stay simple.
@@ -103,15 +120,8 @@ class Intake:
                 if event.protocol == "ocpp1.6":
                     later.append(len(homes))
                 elif transaction_id:
-                    home = add_direct(
-                        event.tenant,
-                        event.station_id,
-                        transaction_id,
-                        event.protocol,
-                        core,
-                        partition,
-                        now_ms,
-                    )
+                    key = key_of(event.tenant, event.station_id, transaction_id)
+                    home = add_direct(key, event.protocol, core, partition, now_ms)
             homes.append(home)
         if later:
             known = self._stitch16(d, later, homes, partitions, now_ms)

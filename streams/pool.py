@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.chunk import Chunk, TopicPartition
+from streams.chunk import Chunk, Later, TopicPartition
 from streams.core.columns import Ints
 
 
@@ -54,17 +54,10 @@ class Pool:
         partitions = [chunk.tp.partition for chunk in chunks]
         origin = Origin(
             np.repeat(partitions, [len(chunk) for chunk in chunks]),
-            np.concatenate([_offsets(chunk) for chunk in chunks]),
+            np.concatenate([chunk.offset_array() for chunk in chunks]),
         )
         values, keys = first.values, first.keys
         if len(chunks) > 1:
             values = list(chain.from_iterable(chunk.values for chunk in chunks))
-            keys = list(chain.from_iterable(chunk.keys for chunk in chunks))
+            keys = Later(len(values), lambda: [key for chunk in chunks for key in chunk.keys])
         return Chunk(first.tp, range(len(values)), values, keys, len(values)), origin
-
-
-def _offsets(chunk: Chunk) -> Ints:
-    offsets = chunk.offsets
-    if isinstance(offsets, range) and offsets.step == 1:  # the usual ones, made at once
-        return np.arange(offsets.start, offsets.stop, dtype=np.int64)
-    return np.array(offsets, np.int64)

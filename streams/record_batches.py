@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 
-from streams.chunk import Chunk, TopicPartition
+from streams.chunk import Chunk, Later, TopicPartition, bytes_of
 
 MIN_RECORDS = 2_000
 """Batches are joined up to so many records when more are already there."""
@@ -39,21 +39,19 @@ class Fetched(NamedTuple):
 class _Pile:
     """Records of consecutive batches, waiting to become a chunk."""
 
-    def __init__(self, tp: TopicPartition, start: int) -> None:
+    def __init__(self, tp: TopicPartition, start: int, end: int) -> None:
         self._tp = tp
         self._start = start
+        self._end = end
         self._records: list[Any] = []
         self._values: list[bytes | None] = []
         self._bytes = 0
 
     def add(self, records: list[Any]) -> None:
         values = [record.value for record in records]
-        self._records.extend(records)
-        self._values.extend(values)
-        try:
-            self._bytes += sum(map(len, values))
-        except TypeError:  # a record without value
-            self._bytes += sum(len(value) for value in values if value)
+        self._records += records
+        self._values += values
+        self._bytes += bytes_of(values)
 
     @property
     def high_enough(self) -> bool:
@@ -66,10 +64,14 @@ class _Pile:
         follows all the same. Nothing where nothing passed.
         """
         if next_offset > self._start:
-            records, values, start = self._records, self._values, self._start
+            records, start = self._records, self._start
+            keys = Later(len(records), lambda: [record.key for record in records])
+            behind = max(0, self._end - next_offset)
+            chunk = Chunk(
+                self._tp, _offsets(records), self._values, keys, next_offset, self._bytes, behind
+            )
             self._records, self._values, self._bytes, self._start = [], [], 0, next_offset
-            keys = [record.key for record in records]
-            yield Fetched(start, Chunk(self._tp, _offsets(records), values, keys, next_offset))
+            yield Fetched(start, chunk)
 
 
 def _offsets(records: list[Any]) -> Sequence[int]:
@@ -85,11 +87,13 @@ class ChunkRecords(PartitionRecords):  # type: ignore[misc]
     """One partition's fetched bytes as `Fetched` chunks."""
 
     next_fetch_offset: int
+    end: int = 0
+    """Of the partition, when these were fetched."""
 
     @classmethod
-    def adopt(cls, plain: PartitionRecords) -> ChunkRecords:
+    def adopt(cls, plain: PartitionRecords, end: int) -> ChunkRecords:
         """The same bytes at the same position; `plain` must not have been read from."""
-        return cls(
+        found = cls(
             plain._tp,  # noqa: SLF001
             plain._records,  # noqa: SLF001
             plain._aborted_transactions,  # noqa: SLF001
@@ -99,9 +103,11 @@ class ChunkRecords(PartitionRecords):  # type: ignore[misc]
             plain._check_crcs,  # noqa: SLF001
             plain._isolation_level,  # noqa: SLF001
         )
+        found.end = end
+        return found
 
     def _unpack_records(self) -> Iterator[Fetched]:
-        pile = _Pile(TopicPartition(*self._tp), self.next_fetch_offset)
+        pile = _Pile(TopicPartition(*self._tp), self.next_fetch_offset, self.end)
         position = self.next_fetch_offset
         while self._records.has_next():
             batch = self._records.next_batch()
@@ -137,11 +143,13 @@ class ChunkFetcher(Fetcher):  # type: ignore[misc]
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> bool:
         # No await lies between the parent's last line and ours: nobody reads in between.
         wake_up: bool = await super()._proc_fetch_request(assignment, node_id, request)
-        for result in self._records.values():
+        for tp, result in self._records.items():
             if isinstance(result, FetchResult):
                 plain = result._partition_records  # noqa: SLF001
                 if type(plain) is PartitionRecords:
-                    result._partition_records = ChunkRecords.adopt(plain)  # noqa: SLF001
+                    state = assignment.state_value(tp)
+                    end = (state and state.highwater) or 0
+                    result._partition_records = ChunkRecords.adopt(plain, end)  # noqa: SLF001
         return wake_up
 
 

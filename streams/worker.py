@@ -52,8 +52,12 @@ STALE_MS = 15 * 60_000
 """Rows are left stale by a crash, and a crash makes an assignment; this is for the unforeseen."""
 
 CATALOGUE_MS = 5_000
-FEW = 2_000
+FEW, FEW_WAIT = 2_000, 2
 """Fewer events wait twice as long: a flush costs some milliseconds however small it is."""
+
+BEHIND_WAIT = 4
+"""So much longer events wait while a whole flush of them is in the topic: what is late already
+is through sooner in fewer and larger flushes."""
 
 LIVE_STEPS = 12
 """Rows of open sessions are written together, so often in a `live_interval_s`."""
@@ -105,6 +109,7 @@ class Worker:
         keep_ms = int(settings.worker.closed_keep_s * 1000)
         self._closed = Closed(self._book, self._groups, self._fast, self._lookup.listed, keep_ms)
         self._positions: dict[TopicPartition, int] = {}
+        self._behind: dict[TopicPartition, int] = {}
         self._unacked: set[TopicPartition] = set()
         self._first_pending_ms = self._last_accept_ms = 0
         self._status_ms = self._sweep_ms = self._stale_ms = self._catalogue_ms = self._live_ms = 0
@@ -121,6 +126,7 @@ class Worker:
     def accept(self, chunk: Chunk, now_ms: int) -> None:
         """Decode and stitch one chunk."""
         self._positions[chunk.tp] = chunk.next_offset
+        self._behind[chunk.tp] = chunk.behind
         self._unacked.add(chunk.tp)
         self._first_pending_ms = self._first_pending_ms or now_ms
         self._last_accept_ms = now_ms
@@ -136,11 +142,16 @@ class Worker:
             return True
         if self._pending_count:
             since_ms = now_ms - self._first_pending_ms
-            patience_ms = self._settings.flush_interval_s * 1000
-            return since_ms >= patience_ms * (1 if self._pending_count >= FEW else 2)
+            return since_ms >= self._settings.flush_interval_s * 1000 * self._patience
         idle = now_ms - self._last_accept_ms >= IDLE_MS
         owed = bool(self._book.dirty) or self._repricer.active or self._book.resting.any_news
         return (idle and owed) or now_ms - self._status_ms >= STATUS_MS
+
+    @property
+    def _patience(self) -> int:
+        if sum(self._behind.values()) >= self._settings.flush_events:
+            return BEHIND_WAIT
+        return FEW_WAIT if self._pending_count < FEW else 1
 
     # writing out --------------------------------------------------------------------------
 
@@ -319,6 +330,7 @@ class Worker:
         numbers = {tp.partition for tp in lost if tp.topic == self._kafka.events_topic}
         for tp in lost:
             self._positions.pop(tp, None)
+            self._behind.pop(tp, None)
             self._unacked.discard(tp)
         self._intake.forget(lost)
         if not self._first:

@@ -49,17 +49,9 @@ class Book:
         return self._stations.get(key[0], {}).get(key[1])
 
     def add_direct(  # the hot path: no wrapper object an event
-        self,
-        tenant: str,
-        station_id: str,
-        transaction_id: str,
-        protocol: str,
-        event: CoreEvent,
-        partition: int,
-        now_ms: int,
+        self, key: str, protocol: str, event: CoreEvent, partition: int, now_ms: int
     ) -> Session:
-        """Add an event of a 2.x or imported session; returns that session."""
-        key = key_of(tenant, station_id, transaction_id)
+        """Add an event of a 2.x or imported session, by `key_of`; returns that session."""
         session = self.direct.get(key) or self.open_direct(key, protocol, partition)
         if session.packed:
             if hash(event) in session.seen:

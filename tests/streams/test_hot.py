@@ -24,8 +24,8 @@ from streams.core.events import CURRENT, SAMPLE, Sample
 from streams.core.resting import keys_of
 from streams.decode import Decoded, decode_chunk, parse_time, parse_times
 from streams.event_rows import _columns
-from streams.hot import HotChunk, HotDecoder
-from streams.hot_rows import _received, thousandths, utc_ms
+from streams.hot import HotChunk, HotDecoder, Taken
+from streams.hot_rows import received, thousandths, utc_ms
 from tests.streams.rows_of_events import TP
 from tests.streams.test_decode import POISON
 from tests.streams.wire_strategies import EVENTS, INDEXES, INSTANTS, NAMES
@@ -80,11 +80,21 @@ def columns(found: Decoded) -> pa.Table:
 
 
 def same_as_general(values: Sequence[bytes | None]) -> int:
-    """Asserts that both paths make the same of the values; how many samples were hot."""
+    """Asserts that both paths make the same of the values, at first sight and when the decoder has
+    seen such values before; how many samples were hot.
+    """
     chunk = chunk_of(values)
-    twin = decode_chunk(chunk)
-    hot, rest = HotDecoder().decode(chunk)
+    decoder = HotDecoder()
+    first = _same(chunk, decoder.decode(chunk))
+    for _ in range(3):  # it learns one pattern a chunk
+        again = HotDecoder() if decoder.resting else decoder
+        assert _same(chunk, again.decode(chunk)) == first
+    return first
 
+
+def _same(chunk: Chunk, taken: Taken) -> int:
+    hot, rest = taken.samples, taken.rest
+    twin = decode_chunk(chunk)
     assert rest.dead == twin.dead
     assert rest.offsets == sorted(rest.offsets)
     cores = dict(zip(zip(rest.offsets, rest.indexes, strict=True), rest.cores, strict=True))
@@ -92,14 +102,17 @@ def same_as_general(values: Sequence[bytes | None]) -> int:
     if hot is not None:
         hot.table.validate(full=True)
         offsets = hot.offsets.tolist()
-        placed = hot.table.append_column(
-            "kafka_partition", pa.array([7] * len(offsets), pa.int32())
-        )
-        placed = placed.append_column("kafka_offset", pa.array(offsets))
-        tables.insert(0, placed.select(tables[0].column_names))
+        tables.insert(0, _placed(hot.table, offsets).select(tables[0].column_names))
         assert offsets == sorted(offsets)
         cores |= {(at, -1): c for at, c in zip(offsets, samples_of(hot), strict=True)}
         _columns_are_those_of(hot)
+    for heads in taken.heads:
+        heads.table.validate(full=True)
+        offsets = [chunk.offsets[place] for place in heads.places.tolist()]
+        tables.insert(0, _placed(heads.table, offsets).select(tables[-1].column_names))
+        cores |= {(at, -1): core for at, core in zip(offsets, heads.cores, strict=True)}
+        _keys_are_those_of(heads.keys, heads.table)
+        assert {heads.protocol} == set(heads.table["protocol"].to_pylist())
     assert len(cores) == len(twin.cores)
     assert cores == dict(zip(zip(twin.offsets, twin.indexes, strict=True), twin.cores, strict=True))
     both = pa.concat_tables([t for t in tables if len(t)] or tables)
@@ -107,10 +120,21 @@ def same_as_general(values: Sequence[bytes | None]) -> int:
     return 0 if hot is None else len(hot.keys)
 
 
+def _placed(table: pa.Table, offsets: list[int]) -> pa.Table:
+    """With the columns that only the worker can fill; partition 7."""
+    partitions = pa.array([7] * len(offsets), pa.int32())
+    placed = table.append_column("kafka_partition", partitions)
+    return placed.append_column("kafka_offset", pa.array(offsets))
+
+
+def _keys_are_those_of(keys: list[str], table: pa.Table) -> None:
+    names = ("tenant", "station_id", "transaction_id")
+    assert keys == keys_of(*(table[n].to_pylist() for n in names))
+
+
 def _columns_are_those_of(hot: HotChunk) -> None:
     """Keys and protocols are parallel to the table; numbers are of the agreed width."""
-    names = ("tenant", "station_id", "transaction_id")
-    assert hot.keys == keys_of(*(hot.table[n].to_pylist() for n in names))
+    _keys_are_those_of(hot.keys, hot.table)
     assert list(hot.protocols) == hot.table["protocol"].to_pylist()
     wide = [each.dtype for each in hot.samples]
     assert wide == [np.int64, np.int32, np.int64, np.int32, np.int32, np.int32]
@@ -292,9 +316,9 @@ def test_after_a_chunk_that_is_mostly_not_plain_some_are_not_tried() -> None:
     fleet16, fleet2 = chunk_of([but(protocol="ocpp1.6")] * 200), chunk_of([but()])
     decoder = HotDecoder()
 
-    assert decoder.decode(fleet2)[0] is not None
-    assert decoder.decode(fleet16)[0] is None
-    tried = [decoder.decode(fleet2)[0] is not None for _ in range(40)]
+    assert decoder.decode(fleet2).samples is not None
+    assert decoder.decode(fleet16).samples is None
+    tried = [decoder.decode(fleet2).samples is not None for _ in range(40)]
     assert tried == [False] * 30 + [True] * 10
 
 
@@ -303,10 +327,10 @@ def test_many_starts_and_states_are_no_reason_to_rest() -> None:
     decoder = HotDecoder()
     decoder.decode(chunk_of(values))
 
-    hot, rest = decoder.decode(chunk_of([*values, but()]))
+    taken = decoder.decode(chunk_of([*values, but()]))
 
-    assert hot is not None
-    assert len(rest.events) == 100
+    assert taken.samples is not None
+    assert len(taken.rest.events) + sum(len(heads.keys) for heads in taken.heads) == 100
 
 
 NUMBERS = st.one_of(
@@ -365,7 +389,7 @@ def test_times_are_exactly_what_one_by_one_gives(texts: list[str]) -> None:
     known = [None if isinstance(t, Rejection) else t for t in expected]
     flags = [True] * len(texts) if good is None else good.tolist()
     assert [int(t) if ok else None for t, ok in zip(found, flags, strict=True)] == known
-    arrivals = _received([*texts, None]).cast(pa.int64()).to_pylist()
+    arrivals = received([*texts, None]).cast(pa.int64()).to_pylist()
     assert arrivals == [*known, None]
 
 
@@ -380,7 +404,7 @@ def test_one_bad_time_among_many_is_found_alone() -> None:
 
 
 def test_dead_values_keep_their_bytes_and_keys() -> None:
-    _, rest = HotDecoder().decode(chunk_of([but(), b"rubbish", but(seq_no=-1)]))
+    rest = HotDecoder().decode(chunk_of([but(), b"rubbish", but(seq_no=-1)])).rest
 
     found = [(d.offset, d.raw, d.key) for d in rest.dead]
     assert found == [(103, b"rubbish", b"key 1"), (106, but(seq_no=-1), b"key 2")]

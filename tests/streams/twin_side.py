@@ -17,9 +17,9 @@ from streams.core.columns import Small
 from streams.core.events import SAMPLE, CoreEvent
 from streams.core.resting import Resting
 from streams.core.session import Session
-from streams.decode import Decoded, decode_chunk
+from streams.decode import decode_chunk
 from streams.fast_lane import FastLane
-from streams.hot import HotChunk, HotDecoder
+from streams.hot import HotDecoder, Taken
 from streams.lasting import LastingContracts
 from streams.many_sessions import Outcome, derive_due
 from streams.ports import Batch
@@ -76,8 +76,8 @@ class Counts:
 class _Shut:
     """A decoder without a hot path."""
 
-    def decode(self, chunk: Chunk) -> tuple[HotChunk | None, Decoded]:
-        return None, decode_chunk(chunk)
+    def decode(self, chunk: Chunk) -> Taken:
+        return Taken(None, [], decode_chunk(chunk))
 
 
 class _ShutLane(FastLane):
@@ -107,13 +107,15 @@ class _Counting:
         self._inner = HotDecoder()
         self._counts = counts
 
-    def decode(self, chunk: Chunk) -> tuple[HotChunk | None, Decoded]:
-        hot, rest = self._inner.decode(chunk)
+    def decode(self, chunk: Chunk) -> Taken:
+        taken = self._inner.decode(chunk)
+        hot, rest = taken.samples, taken.rest
         found = 0 if hot is None else len(hot.keys)
+        self._counts.seen["matched heads"] += sum(len(heads.keys) for heads in taken.heads)
         self._counts.fast_samples += found
         self._counts.samples += found
         self._counts.samples += sum(type(e) is wire.MeterSampled for e in rest.events)
-        return hot, rest
+        return taken
 
 
 class TwinSink(MemorySink):

@@ -1,0 +1,93 @@
+"""The patterns that are worth a try: what values looked like lately."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from streams.chunk import Chunk
+from streams.core.columns import Ints
+from streams.hot_columns import HotColumns
+from streams.hot_heads import Head, HotHeads, heads_from
+from streams.hot_matched import plain, sample_columns
+from streams.patterns import Joined, Pattern, pattern_of
+
+_MOST: Final = 16
+_WORTH: Final = 64
+"""So many values without a pattern are worth one that takes another's place."""
+
+
+@dataclass(slots=True)
+class _Known:
+    pattern: Pattern
+    head: Head | None
+    """None: of samples."""
+    uses: int
+
+
+@dataclass(slots=True)
+class Found:
+    """What a chunk's values matched, and the places of those that matched nothing."""
+
+    left: Sequence[int]
+    samples: list[HotColumns] = field(default_factory=list)
+    heads: list[HotHeads] = field(default_factory=list)
+
+
+class Patterns:
+    """A few patterns, the busiest first."""
+
+    def __init__(self) -> None:
+        self._known: list[_Known] = []
+        self._tenants = False
+        """There is more than one."""
+
+    def match(self, chunk: Chunk) -> Found:
+        """Everything that looks like values before, plain and proven."""
+        values = chunk.values
+        if not self._known:
+            return Found(range(len(values)))
+        joined = Joined([value or b"" for value in values])
+        rows = np.arange(len(values))
+        out = Found(())
+        for known in self._known:
+            found = known.pattern.match(joined, rows)
+            found = None if found is None else plain(found)
+            known.uses //= 2
+            if found is None:
+                continue
+            known.uses += len(found.rows)
+            if known.head is None:
+                out.samples.append(sample_columns(known.pattern.constants, found))
+            else:
+                out.heads.append(heads_from(known.head, known.pattern, found, chunk.tp.topic))
+            rows = _without(rows, found.rows, len(values))
+            if not len(rows):
+                break
+        self._known.sort(key=lambda known: -known.uses)
+        out.left = rows.tolist()
+        return out
+
+    def wants(self, count: int) -> bool:
+        """Whether to learn of so many values that matched nothing."""
+        return len(self._known) < _MOST or count >= _WORTH
+
+    def learn(self, value: bytes, fields: Mapping[str, Any], head: Head | None = None) -> None:
+        """Others may look like this value, a plain one that matched nothing."""
+        tenants = {known.pattern.constants.get("tenant") for known in self._known}
+        if tenants - {fields["tenant"], None}:
+            self._tenants = True
+            self._known = [k for k in self._known if "tenant" not in k.pattern.constants]
+        pattern = pattern_of(value, fields, tenants=self._tenants)
+        if pattern is not None:
+            self._known = [*self._known[: _MOST - 1], _Known(pattern, head, _WORTH)]
+
+
+def _without(rows: Ints, gone: Ints, count: int) -> Ints:
+    left = np.zeros(count, np.bool_)
+    left[rows] = True
+    left[gone] = False
+    return np.flatnonzero(left)

@@ -1,0 +1,349 @@
+"""Values of one producer differ in few places: these are read, all the rest is compared.
+
+    {"type":"meter_sampled","tenant":"op","station_id":"ST-1","seq_no":17,"import_wh":1200.5}
+    |---------------- literal ----------------------|span|literal||  ||--literal--||span--||literal
+
+A `Pattern` is made of one value that msgspec read. Another value whose literals are the same bytes,
+and whose spans are plain texts, numbers or times of the same form, is JSON that says the same but
+for its spans: nothing else needs to be read of it. Thousands of values are compared and read
+together, a span at a time, as columns of bytes. What does not match says nothing: msgspec reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from streams.core.columns import Bits, Ints
+from streams.decode import instants
+
+Bytes = NDArray[np.uint8]
+
+LONGEST: Final = 2_048
+"""Bytes of a value that a pattern is made of."""
+
+PAD: Final = 16_384
+"""Bytes behind the values, so that no value is looked at beyond the end."""
+
+_TEXTS: Final = {
+    "tenant": 255, "station_id": 255, "transaction_id": 255, "message_id": 1000, "gateway": 1000,
+    "id_token": 1000,
+}  # fmt: skip
+"""By the characters that `schemas.wire` allows them."""
+
+_MAY_BE_EMPTY: Final = frozenset({"message_id", "gateway", "id_token"})
+_TIMES: Final = frozenset({"timestamp", "received_at"})
+_WHOLES: Final = frozenset({"evse_id", "connector_id", "seq_no"})
+_NUMBERS: Final = frozenset(
+    {"import_wh", "power_w", "current_a", "soc_percent", "meter_start_wh", "meter_stop_wh"}
+)
+_FIELD: Final = re.compile(
+    rb'\s*"([a-z_]+)"\s*:\s*("[^"\\]*"|-?[0-9]+(?:\.[0-9]+)?|true|false|null)\s*([,}])'
+)
+_SMALLEST, _GREATEST, _QUOTE, _BACKSLASH = 32, 126, 34, 92
+_MINUS, _POINT, _ZERO = 45, 46, 48
+_DIGITS, _INDEX_DIGITS, _PLACES = 14, 10, 3
+_MOST_INDEX: Final = 2**31 - 1
+_FINE: Final = 10**15
+"""Below so many thousandths a JSON number with a point is read as what is written."""
+
+
+class Texts:
+    """n printable ASCII texts: bytes [n, longest], of which `widths` count."""
+
+    def __init__(self, grid: Bytes, widths: Ints) -> None:
+        self.widths = widths
+        self.grid = grid[:, : int(widths.max(initial=0))]
+
+    @property
+    def even(self) -> bool:
+        """All are of one length."""
+        return bool((self.widths == self.grid.shape[1]).all())
+
+    def flat(self) -> Bytes:
+        """All, one after the other."""
+        if self.even:
+            return np.ascontiguousarray(self.grid).reshape(-1)
+        inside: Bits = np.arange(self.grid.shape[1]) < self.widths[:, None]
+        return self.grid[inside]
+
+    def arrow(self) -> pa.Array:
+        """As a column of text."""
+        offsets = np.zeros(len(self.widths) + 1, np.int32)
+        np.cumsum(self.widths, out=offsets[1:])
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(self.flat())]
+        return pa.Array.from_buffers(pa.string(), len(self.widths), buffers)
+
+    def list(self) -> list[str]:
+        """As Python has them."""
+        text = self.flat().tobytes().decode("ascii")
+        if self.even:
+            width = self.grid.shape[1]
+            return [text[at : at + width] for at in range(0, len(text), width or 1)]
+        ends = np.cumsum(self.widths)
+        begins = ends - self.widths
+        return [text[a:b] for a, b in zip(begins.tolist(), ends.tolist(), strict=True)]
+
+    def where(self, keep: Bits) -> Texts:
+        """Some of them."""
+        return Texts(self.grid[keep], self.widths[keep])
+
+
+class Numbers(NamedTuple):
+    """n numbers in thousandths, and how they were written."""
+
+    milli: Ints
+    written: Texts
+    quoted: bool
+
+
+@dataclass(slots=True)
+class Matched:
+    """What matched of many values: `rows` are their places; columns by name of field, parallel."""
+
+    rows: Ints
+    texts: dict[str, Texts] = field(default_factory=dict)
+    times: dict[str, Ints] = field(default_factory=dict)
+    """Epoch ms."""
+    wholes: dict[str, Ints] = field(default_factory=dict)
+    numbers: dict[str, Numbers] = field(default_factory=dict)
+
+    def where(self, keep: Bits) -> Matched:
+        """Some of them."""
+        return Matched(
+            self.rows[keep],
+            {name: texts.where(keep) for name, texts in self.texts.items()},
+            {name: times[keep] for name, times in self.times.items()},
+            {name: wholes[keep] for name, wholes in self.wholes.items()},
+            {
+                name: Numbers(one.milli[keep], one.written.where(keep), one.quoted)
+                for name, one in self.numbers.items()
+            },
+        )
+
+
+class Joined:
+    """Values, one after the other."""
+
+    def __init__(self, values: Sequence[bytes]) -> None:
+        lengths = np.fromiter(map(len, values), np.int64, len(values))
+        self.ends: Ints = np.cumsum(lengths)
+        self.begins: Ints = self.ends - lengths
+        self._bytes = b"".join([*values, bytes(PAD)])
+
+    def take(self, at: Ints, width: int) -> Bytes:
+        """So many bytes from each of these places on, as [n, width]."""
+        count = len(self._bytes) - width + 1
+        windows: NDArray[np.void] = np.ndarray((count,), f"V{width}", self._bytes, 0, (1,))
+        return windows[at].view(np.uint8).reshape(-1, width)
+
+
+class _Span(NamedTuple):
+    name: str
+    width: int
+    """Bytes that are looked at: the longest it may be, and one more."""
+    quoted: bool
+    form: bytes
+    """Of a time, with every digit as 0."""
+
+
+class _Reading:
+    """One comparison of many values with a pattern: where it is in each, and which still match."""
+
+    def __init__(self, joined: Joined, rows: Ints) -> None:
+        self.joined = joined
+        self.found = Matched(rows)
+        self.at = joined.begins[rows]
+        self.good: Bits = np.ones(len(rows), np.bool_)
+
+    def literal(self, wanted: Bytes) -> None:
+        if not len(wanted):
+            return
+        same = self.joined.take(self.at, len(wanted)) == wanted
+        if not same.all():
+            self.good &= same.all(axis=1)
+        self.at = self.at + len(wanted)
+
+    def text(self, span: _Span) -> None:
+        grid = self.joined.take(self.at, span.width)
+        is_end = grid == _QUOTE
+        widths = is_end.argmax(axis=1)
+        texts = Texts(grid, widths)
+        odd = (grid < _SMALLEST) | (grid > _GREATEST) | (grid == _BACKSLASH)
+        if odd.any():
+            inside = np.arange(span.width) < widths[:, None]
+            self.good &= ~(odd & inside).any(axis=1)
+        self.good &= (widths > 0) | (span.name in _MAY_BE_EMPTY)
+        if (widths == 0).any():
+            self.good &= is_end.any(axis=1)
+        self.found.texts[span.name] = texts
+        self.at = self.at + widths
+
+    def time(self, span: _Span) -> None:
+        width = len(span.form)
+        grid = self.joined.take(self.at, width)
+        form = np.frombuffer(span.form, np.uint8)
+        is_digit = form == _ZERO
+        fits = np.where(is_digit, grid - _ZERO < 10, grid == form)
+        if not fits.all():
+            self.good &= fits.all(axis=1)
+            grid = np.where(self.good[:, None], grid, grid[self.good.argmax()])
+        found = None
+        if self.good.any():
+            found = instants(Texts(grid, np.full(len(grid), width)).arrow())
+        if found is None:  # one of them is no time: msgspec and parse_times say which
+            self.good[:] = False
+            self.found.times[span.name] = np.zeros(len(grid), np.int64)
+        else:
+            self.found.times[span.name] = found.to_numpy()
+        self.at = self.at + width
+
+    def _digits(self, most: int) -> tuple[Ints, Ints]:
+        """Integers and their lengths; not good where there is none, or more than `most` digits, or
+        a zero in front.
+        """
+        digits = self.joined.take(self.at, most + 1) - np.uint8(_ZERO)
+        is_none = digits > 9
+        widths = is_none.argmax(axis=1)
+        self.good &= is_none[np.arange(len(widths)), widths] & (widths > 0)
+        self.good &= (digits[:, 0] != 0) | (widths == 1)
+        value = np.zeros(len(widths), np.int64)
+        least = int(widths.min(initial=0))
+        for place in range(int(widths.max(initial=0))):
+            more = value * 10 + digits[:, place]
+            value = more if place < least else np.where(place < widths, more, value)
+        self.at = self.at + widths
+        return value, widths
+
+    def whole(self, span: _Span) -> None:
+        value, _ = self._digits(_INDEX_DIGITS)
+        self.good &= value <= _MOST_INDEX
+        self.found.wholes[span.name] = value
+
+    def number(self, span: _Span) -> None:
+        begin = self.at
+        negative = self.joined.take(begin, 1)[:, 0] == _MINUS
+        if negative.any():
+            self.at = self.at + negative
+        value, _ = self._digits(_DIGITS)
+        milli = value * 1000
+        pointed = self.joined.take(self.at, 1)[:, 0] == _POINT
+        if pointed.any():
+            milli += self._fraction(pointed)
+            if not span.quoted:
+                self.good &= ~pointed | (milli < _FINE)
+        if negative.any():
+            self.good &= ~negative | (milli > 0)  # -0 is written in another way than it is read
+            milli = np.where(negative, -milli, milli)
+        written = Texts(self.joined.take(begin, span.width), self.at - begin)
+        self.found.numbers[span.name] = Numbers(milli, written, span.quoted)
+
+    def _fraction(self, pointed: Bits) -> Ints:
+        """Thousandths behind the point; not good where there are none, or more than three."""
+        digits = self.joined.take(self.at + 1, _PLACES + 1) - np.uint8(_ZERO)
+        is_none = digits > 9
+        widths = is_none.argmax(axis=1)
+        self.good &= ~pointed | ((widths > 0) & is_none[np.arange(len(widths)), widths])
+        out = np.zeros(len(widths), np.int64)
+        for place, worth in enumerate((100, 10, 1)):
+            out += (
+                np.where(pointed & (place < widths), digits[:, place].astype(np.int64), 0) * worth
+            )
+        self.at = self.at + np.where(pointed, widths + 1, 0)
+        return out
+
+    def result(self) -> Matched | None:
+        """Of the values that matched to their end; None: there are none."""
+        good = self.good & (self.at == self.joined.ends[self.found.rows])
+        if good.all():
+            return self.found if len(good) else None
+        return self.found.where(good) if good.any() else None
+
+
+class Pattern:
+    """Literals and the spans between them; `constants` are the fields that no span holds."""
+
+    def __init__(
+        self, literals: Sequence[bytes], spans: Sequence[_Span], constants: Mapping[str, Any]
+    ) -> None:
+        self._literals = [np.frombuffer(literal, np.uint8) for literal in literals]
+        self._spans = spans
+        self.constants = constants
+        self.spans = frozenset(span.name for span in spans)
+
+    def match(self, joined: Joined, rows: Ints) -> Matched | None:
+        """Those of the values at these places (rising) that match; None: none."""
+        first = self._literals[0]
+        same = joined.take(joined.begins[rows], len(first)) == first
+        if not same.all():
+            rows = rows[same.all(axis=1)]
+        if not len(rows):
+            return None
+        reading = _Reading(joined, rows)
+        reading.at = reading.at + len(first)
+        for span, literal in zip(self._spans, self._literals[1:], strict=True):
+            if span.name in _TEXTS:
+                reading.text(span)
+            elif span.name in _TIMES:
+                reading.time(span)
+            elif span.name in _WHOLES:
+                reading.whole(span)
+            else:
+                reading.number(span)
+            reading.literal(literal)
+        return reading.result()
+
+
+def pattern_of(value: bytes, fields: Mapping[str, Any], *, tenants: bool) -> Pattern | None:
+    """What other values may match that differ from this one, which says `fields`; None where it is
+    not written plainly. Those of other tenants match only if there are more `tenants`.
+    """
+    if len(value) > LONGEST or not value.lstrip().startswith(b"{"):
+        return None
+    literals: list[bytes] = []
+    spans: list[_Span] = []
+    names: set[str] = set()
+    at, begin, closed = value.index(b"{") + 1, 0, False
+    while not closed:
+        found = _FIELD.match(value, at)
+        if found is None:
+            return None
+        name, token = found[1].decode(), found[2]
+        if name in names:
+            return None
+        names.add(name)
+        span = _span(name, token) if tenants or name != "tenant" else None
+        if span is not None:
+            inside = int(span.quoted)
+            literals.append(value[begin : found.start(2) + inside])
+            begin = found.end(2) - inside
+            spans.append(span)
+        at, closed = found.end(), found[3] == b"}"
+    if value[at:].strip() or not spans:
+        return None
+    literals.append(value[begin:])
+    read = {span.name for span in spans}
+    constants = {name: field for name, field in fields.items() if name not in read}
+    pattern = Pattern(literals, spans, constants)
+    return pattern if pattern.match(Joined([value]), np.zeros(1, np.int64)) else None
+
+
+def _span(name: str, token: bytes) -> _Span | None:
+    """Of a field that differs from value to value."""
+    quoted = token.startswith(b'"')
+    text = token[1:-1] if quoted else token
+    if name in _TEXTS and quoted:
+        return _Span(name, min(_TEXTS[name], 2 * len(text) + 8) + 1, quoted, b"")
+    if name in _TIMES and quoted:
+        return _Span(name, len(text), quoted, re.sub(rb"[0-9]", b"0", text))
+    if (name in _WHOLES and not quoted and token != b"null") or (
+        name in _NUMBERS and token != b"null"
+    ):
+        return _Span(name, _DIGITS + _PLACES + 3, quoted, b"")
+    return None
