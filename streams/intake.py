@@ -24,7 +24,7 @@ from streams.hot_rows import placed
 from streams.payments.rows import PaymentReader
 from streams.pool import Origin, Pool
 
-STRIDE = 4000
+STRIDE = 8000
 """Records decoded, stitched and made columns together: enough to spread what a call costs, few
 enough to stay in the cache."""
 
