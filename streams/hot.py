@@ -57,6 +57,8 @@ _REST = 30
 """Chunks that are not tried after one that was mostly not plain: 3 % of the effort is lost."""
 
 _PATIENCE = 64
+LEAST = 256
+"""Fewer values that look alike are read faster one by one."""
 
 
 class HotSample(
@@ -136,9 +138,10 @@ class HotDecoder:
     costs more than it brings: the next `_REST` chunks are left to the general path.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, least: int = LEAST) -> None:
+        """`least` values must look alike, that patterns are tried."""
         self._rest = 0
-        self._patterns = Patterns()
+        self._patterns = Patterns(least)
 
     @property
     def resting(self) -> bool:

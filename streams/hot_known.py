@@ -40,7 +40,8 @@ class Found:
 class Patterns:
     """A few patterns, the busiest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, least: int) -> None:
+        self._least = least
         self._known: list[_Known] = []
         self._tenants = False
         """There is more than one."""
@@ -48,13 +49,13 @@ class Patterns:
     def match(self, chunk: Chunk) -> Found:
         """Everything that looks like values before, plain and proven."""
         values = chunk.values
-        if not self._known:
+        if not self._known or len(values) < self._least:
             return Found(range(len(values)))
         joined = Joined([value or b"" for value in values])
         rows = np.arange(len(values))
         out = Found(())
         for known in self._known:
-            found = known.pattern.match(joined, rows)
+            found = known.pattern.match(joined, rows, self._least)
             found = None if found is None else plain(found)
             known.uses //= 2
             if found is None:
@@ -73,7 +74,7 @@ class Patterns:
 
     def wants(self, count: int) -> bool:
         """Whether to learn of so many values that matched nothing."""
-        return len(self._known) < _MOST or count >= _WORTH
+        return count >= self._least and (len(self._known) < _MOST or count >= _WORTH)
 
     def learn(self, value: bytes, fields: Mapping[str, Any], head: Head | None = None) -> None:
         """Others may look like this value, a plain one that matched nothing."""

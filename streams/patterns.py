@@ -277,13 +277,15 @@ class Pattern:
         self.constants = constants
         self.spans = frozenset(span.name for span in spans)
 
-    def match(self, joined: Joined, rows: Ints) -> Matched | None:
-        """Those of the values at these places (rising) that match; None: none."""
+    def match(self, joined: Joined, rows: Ints, least: int = 1) -> Matched | None:
+        """Those of the values at these places (rising) that match; None: none, or fewer than
+        `least` begin like it.
+        """
         first = self._literals[0]
         same = joined.take(joined.begins[rows], len(first)) == first
         if not same.all():
             rows = rows[same.all(axis=1)]
-        if not len(rows):
+        if len(rows) < least:
             return None
         reading = _Reading(joined, rows)
         reading.at = reading.at + len(first)

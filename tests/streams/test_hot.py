@@ -84,10 +84,10 @@ def same_as_general(values: Sequence[bytes | None]) -> int:
     seen such values before; how many samples were hot.
     """
     chunk = chunk_of(values)
-    decoder = HotDecoder()
+    decoder = HotDecoder(1)
     first = _same(chunk, decoder.decode(chunk))
     for _ in range(3):  # it learns one pattern a chunk
-        again = HotDecoder() if decoder.resting else decoder
+        again = HotDecoder(1) if decoder.resting else decoder
         assert _same(chunk, again.decode(chunk)) == first
     return first
 
@@ -314,7 +314,7 @@ def test_a_long_chunk_of_many_sessions_is_hot_but_for_starts_and_ends() -> None:
 
 def test_after_a_chunk_that_is_mostly_not_plain_some_are_not_tried() -> None:
     fleet16, fleet2 = chunk_of([but(protocol="ocpp1.6")] * 200), chunk_of([but()])
-    decoder = HotDecoder()
+    decoder = HotDecoder(1)
 
     assert decoder.decode(fleet2).samples is not None
     assert decoder.decode(fleet16).samples is None
@@ -324,7 +324,7 @@ def test_after_a_chunk_that_is_mostly_not_plain_some_are_not_tried() -> None:
 
 def test_many_starts_and_states_are_no_reason_to_rest() -> None:
     values = [but(type="session_started"), but(type="charging_state_changed")] * 50
-    decoder = HotDecoder()
+    decoder = HotDecoder(1)
     decoder.decode(chunk_of(values))
 
     taken = decoder.decode(chunk_of([*values, but()]))
@@ -404,7 +404,7 @@ def test_one_bad_time_among_many_is_found_alone() -> None:
 
 
 def test_dead_values_keep_their_bytes_and_keys() -> None:
-    rest = HotDecoder().decode(chunk_of([but(), b"rubbish", but(seq_no=-1)])).rest
+    rest = HotDecoder(1).decode(chunk_of([but(), b"rubbish", but(seq_no=-1)])).rest
 
     found = [(d.offset, d.raw, d.key) for d in rest.dead]
     assert found == [(103, b"rubbish", b"key 1"), (106, but(seq_no=-1), b"key 2")]

@@ -104,7 +104,7 @@ class _Counting:
     """The hot decoder, counted."""
 
     def __init__(self, counts: Counts) -> None:
-        self._inner = HotDecoder()
+        self._inner = HotDecoder(1)
         self._counts = counts
 
     def decode(self, chunk: Chunk) -> Taken:
