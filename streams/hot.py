@@ -57,7 +57,7 @@ _REST = 30
 """Chunks that are not tried after one that was mostly not plain: 3 % of the effort is lost."""
 
 _PATIENCE = 64
-LEAST = 256
+LEAST = 128
 """Fewer values that look alike are read faster one by one."""
 
 
@@ -131,6 +131,8 @@ class Taken(NamedTuple):
     samples: HotChunk | None
     heads: list[HotHeads]
     rest: Decoded
+    compared: int = 0
+    """How many values matched a pattern."""
 
 
 class HotDecoder:
@@ -165,7 +167,8 @@ class HotDecoder:
             parts.append(columns)
         self._learn_heads(values, found)
         samples = _hot_chunk(joined(parts), chunk) if parts else None
-        return Taken(samples, known.heads, _general(chunk, left, found, hot))
+        rest = _general(chunk, left, found, hot)
+        return Taken(samples, known.heads, rest, len(chunk) - len(left))
 
     def _columns(
         self, values: Sequence[bytes | None], found: _Read, hot: list[bool], left: Sequence[int]

@@ -51,7 +51,7 @@ class Patterns:
         values = chunk.values
         if not self._known or len(values) < self._least:
             return Found(range(len(values)))
-        joined = Joined([value or b"" for value in values])
+        joined = Joined(values)
         rows = np.arange(len(values))
         out = Found(())
         for known in self._known:

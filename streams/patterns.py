@@ -53,6 +53,14 @@ _MOST_INDEX: Final = 2**31 - 1
 _FINE: Final = 10**15
 """Below so many thousandths a JSON number with a point is read as what is written."""
 
+_USUAL: Final = b"0000-00-00T00:00:00.000Z"
+_DAY: Final = len("0000-00-00T")
+_CLOCK: Final = [11, 12, 14, 15, 17, 18, 20, 21, 22]
+_CLOCK_MS: Final = np.array(
+    [36_000_000, 3_600_000, 600_000, 60_000, 10_000, 1_000, 100, 10, 1], np.int32
+)
+_HOURS: Final = np.array([10, 1, 0, 0, 0, 0, 0, 0, 0], np.int32)
+
 
 class Texts:
     """n printable ASCII texts: bytes [n, longest], of which `widths` count."""
@@ -83,9 +91,9 @@ class Texts:
     def list(self) -> list[str]:
         """As Python has them."""
         text = self.flat().tobytes().decode("ascii")
-        if self.even:
-            width = self.grid.shape[1]
-            return [text[at : at + width] for at in range(0, len(text), width or 1)]
+        width = self.grid.shape[1]
+        if self.even and width:
+            return [text[at : at + width] for at in range(0, len(text), width)]
         ends = np.cumsum(self.widths)
         begins = ends - self.widths
         return [text[a:b] for a, b in zip(begins.tolist(), ends.tolist(), strict=True)]
@@ -131,11 +139,15 @@ class Matched:
 class Joined:
     """Values, one after the other."""
 
-    def __init__(self, values: Sequence[bytes]) -> None:
-        lengths = np.fromiter(map(len, values), np.int64, len(values))
-        self.ends: Ints = np.cumsum(lengths)
+    def __init__(self, values: Sequence[bytes | None]) -> None:
+        try:
+            self._bytes = b"".join([*values, bytes(PAD)])  # type: ignore[list-item]
+            lengths = list(map(len, values))  # type: ignore[arg-type]
+        except TypeError:  # a record without value
+            self._bytes = b"".join([*filter(None, values), bytes(PAD)])
+            lengths = [len(value or b"") for value in values]
+        self.ends: Ints = np.cumsum(lengths, dtype=np.int64)
         self.begins: Ints = self.ends - lengths
-        self._bytes = b"".join([*values, bytes(PAD)])
 
     def take(self, at: Ints, width: int) -> Bytes:
         """So many bytes from each of these places on, as [n, width]."""
@@ -189,23 +201,22 @@ class _Reading:
         width = len(span.form)
         grid = self.joined.take(self.at, width)
         form = np.frombuffer(span.form, np.uint8)
-        is_digit = form == _ZERO
-        fits = np.where(is_digit, grid - _ZERO < 10, grid == form)
+        fits = (grid - form) <= np.where(form == _ZERO, np.uint8(9), np.uint8(0))
         if not fits.all():
             self.good &= fits.all(axis=1)
             grid = np.where(self.good[:, None], grid, grid[self.good.argmax()])
         found = None
         if self.good.any():
-            found = instants(Texts(grid, np.full(len(grid), width)).arrow())
+            found = _of_one_day(grid) if span.form == _USUAL else None
+            found = _of_any_day(grid) if found is None else found
         if found is None:  # one of them is no time: msgspec and parse_times say which
             self.good[:] = False
-            self.found.times[span.name] = np.zeros(len(grid), np.int64)
-        else:
-            self.found.times[span.name] = found.to_numpy()
+            found = np.zeros(len(grid), np.int64)
+        self.found.times[span.name] = found
         self.at = self.at + width
 
-    def _digits(self, most: int) -> tuple[Ints, Ints]:
-        """Integers and their lengths; not good where there is none, or more than `most` digits, or
+    def _digits(self, most: int) -> Ints:
+        """Integers; not good where there is none, or more than `most` digits, or
         a zero in front.
         """
         digits = self.joined.take(self.at, most + 1) - np.uint8(_ZERO)
@@ -219,10 +230,15 @@ class _Reading:
             more = value * 10 + digits[:, place]
             value = more if place < least else np.where(place < widths, more, value)
         self.at = self.at + widths
-        return value, widths
+        return value
 
     def whole(self, span: _Span) -> None:
-        value, _ = self._digits(_INDEX_DIGITS)
+        pairs = self.joined.take(self.at, 2) - np.uint8(_ZERO)
+        if (pairs[:, 1] > 9).all() and (pairs[:, 0] < 10).all():  # as connectors mostly are
+            self.found.wholes[span.name] = pairs[:, 0].astype(np.int64)
+            self.at = self.at + 1
+            return
+        value = self._digits(_INDEX_DIGITS)
         self.good &= value <= _MOST_INDEX
         self.found.wholes[span.name] = value
 
@@ -231,7 +247,7 @@ class _Reading:
         negative = self.joined.take(begin, 1)[:, 0] == _MINUS
         if negative.any():
             self.at = self.at + negative
-        value, _ = self._digits(_DIGITS)
+        value = self._digits(_DIGITS)
         milli = value * 1000
         pointed = self.joined.take(self.at, 1)[:, 0] == _POINT
         if pointed.any():
@@ -264,6 +280,22 @@ class _Reading:
         if good.all():
             return self.found if len(good) else None
         return self.found.where(good) if good.any() else None
+
+
+def _of_any_day(grid: Bytes) -> Ints | None:
+    found = instants(Texts(grid, np.full(len(grid), grid.shape[1])).arrow())
+    return None if found is None else found.to_numpy()
+
+
+def _of_one_day(grid: Bytes) -> Ints | None:
+    """Of times in the usual form on the same day; None where they are not, or no times."""
+    if (grid[:, :_DAY] != grid[0, :_DAY]).any():
+        return None
+    digits = (grid[:, _CLOCK] - np.uint8(_ZERO)).astype(np.int32)
+    if (digits @ _HOURS > 23).any() or (digits[:, [2, 4]] > 5).any():
+        return None
+    midnight = instants([grid[0, :_DAY].tobytes().decode("ascii") + "00:00:00.000Z"])
+    return None if midnight is None else (digits @ _CLOCK_MS) + midnight.to_numpy()
 
 
 class Pattern:

@@ -21,6 +21,7 @@ from streams.catalogue import Catalogue
 from streams.catalogue_rows import build_catalogue
 from streams.core.identity import UNKNOWN_TRANSACTIONS
 from streams.core.session import Owner
+from streams.sink.blanks import without_blanks
 from streams.sink.catalogue_sql import CATALOGUE, PUBLISHED, alike_stations, newest_rows
 from streams.sink.port import (
     Reassignment,
@@ -70,7 +71,8 @@ class ClickHouseSink:
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Upsert rows into one table, durable on return."""
-        self._guarded(lambda c: c.insert_arrow(table, rows, settings=_INSERT))
+        told = without_blanks(table, rows)
+        self._guarded(lambda c: c.insert_arrow(table, told, settings=_INSERT))
 
     def reassign(self, moves: Sequence[Reassignment]) -> None:
         """Write the moved events again, with their new session and a higher assignment."""

@@ -28,7 +28,7 @@ REACHED = {
     "set aside no_energy", "set aside implausible_energy", "set aside implausible_power",
     "set aside end_before_start",
     "step meanwhile", "step crash", "step restart", "step revoke", "step forget", "step lend",
-    "step revise", "at rest",
+    "step revise", "at rest", "matched heads", "matched samples",
 }  # fmt: skip
 """What must have come up among the streams (`twin_kit.Counts.seen`)."""
 

@@ -20,11 +20,11 @@ from streams.chunk import Chunk, TopicPartition
 from streams.sink.memory import MemorySink
 from streams.worker import Worker
 
-SESSIONS, SAMPLES = 100, 20
-BYTECODES_PER_EVENT = 270
+SESSIONS, SAMPLES = 400, 20
+BYTECODES_PER_EVENT = 200
 """With a margin of about a quarter: Python versions differ; so has the next one."""
 
-BYTECODES_PER_LIVE_ROW = 590
+BYTECODES_PER_LIVE_ROW = 375
 """What a flush costs of itself is in it: a third."""
 
 BLOCKS_PER_EVENT = 1.0

@@ -111,7 +111,9 @@ class _Counting:
         taken = self._inner.decode(chunk)
         hot, rest = taken.samples, taken.rest
         found = 0 if hot is None else len(hot.keys)
-        self._counts.seen["matched heads"] += sum(len(heads.keys) for heads in taken.heads)
+        heads = sum(len(heads.keys) for heads in taken.heads)
+        self._counts.seen["matched heads"] += heads
+        self._counts.seen["matched samples"] += taken.compared - heads
         self._counts.fast_samples += found
         self._counts.samples += found
         self._counts.samples += sum(type(e) is wire.MeterSampled for e in rest.events)
