@@ -13,6 +13,7 @@ import pytest
 
 from laddstream.migrate import address_of
 from reports.query import connect_client
+from streams.worker import CATALOGUE_MS, STATUS_MS
 from tests.integration.stack_help import Pipeline
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
@@ -50,6 +51,11 @@ class Desk:
     def load(self, **contents: Any) -> None:
         """A catalogue file."""
         self.stack.run("catalog", "load", self._file(json.dumps(contents, default=float), "json"))
+
+    def load_and_wait(self, **contents: Any) -> None:
+        """The same, until the worker must have seen it: it looks at least every seven seconds."""
+        self.load(**contents)
+        time.sleep((CATALOGUE_MS + STATUS_MS) / 1000 + 1)
 
     def send(self, *events: dict[str, Any]) -> None:
         """Events of station M1, processed."""
@@ -103,7 +109,7 @@ def test_a_session_is_priced_corrected_and_repriced_and_every_step_adds_up(
     workaday: Pipeline, tmp_path: Path
 ) -> None:
     desk = Desk(workaday, tmp_path)
-    desk.load(stations=[STATION])
+    desk.load_and_wait(stations=[STATION])
     desk.send(*charged("a", 8, 12_000), *charged("b", 10, 8_000))
 
     waiting = desk.session("a")["session"]

@@ -65,7 +65,9 @@ def chunks(
             assert chunk.tp == (topic, partition)
             assert len(chunk.offsets) == len(chunk.values) == len(chunk.keys) == len(chunk)
             assert all(start <= offset < chunk.next_offset for offset in chunk.offsets)
+            assert chunk.size == sum(len(value or b"") for value in chunk.values)
             position = chunk.next_offset
+        assert all(chunk.behind == position - chunk.next_offset for _, chunk in pieces)
     return {partition: [chunk for _, chunk in pieces] for partition, pieces in found.items()}
 
 
