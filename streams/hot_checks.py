@@ -11,7 +11,7 @@ from schemas.card_fields import mask_id
 from schemas.cards import mask_text
 from streams.core.columns import Bits
 from streams.decode import CONTROL
-from streams.patterns import Bytes
+from streams.spans import Bytes
 
 UUID_LENGTH = 36
 _IS_HYPHEN = np.isin(np.arange(UUID_LENGTH), (8, 13, 18, 23))

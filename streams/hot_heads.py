@@ -22,7 +22,8 @@ from streams.decode import decode_chunk
 from streams.event_rows import attributes_of
 from streams.hot_matched import index_of, keys_in, milli_of, shared_columns
 from streams.hot_rows import decimals, event_table, index
-from streams.patterns import Matched, Pattern
+from streams.patterns import Pattern
+from streams.spans import Matched
 
 HEADS: Final[dict[type[wire.WireEvent], tuple[str, str]]] = {
     wire.SessionStarted: ("session_started", "meter_start_wh"),
@@ -87,7 +88,7 @@ def heads_from(head: Head, pattern: Pattern, m: Matched, topic: str) -> HotHeads
         "meter_wh": decimals(meter, WH),
         "attributes": pa.repeat(head.attributes, n),
     }
-    tokens = m.texts["id_token"].list() if "id_token" in m.texts else [""] * n
+    tokens = m.texts["id_token"].to_pylist() if "id_token" in m.texts else [""] * n
     columns["id_token"] = m.texts["id_token"].arrow() if "id_token" in m.texts else pa.repeat("", n)
     told: Any = {
         "ts": m.times["timestamp"].tolist(),

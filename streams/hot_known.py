@@ -13,7 +13,8 @@ from streams.core.columns import Ints
 from streams.hot_columns import HotColumns
 from streams.hot_heads import Head, HotHeads, heads_from
 from streams.hot_matched import plain, sample_columns
-from streams.patterns import Joined, Pattern, pattern_of
+from streams.patterns import Pattern, pattern_of
+from streams.spans import Joined
 
 _MOST: Final = 16
 _WORTH: Final = 64

@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 from streams.arrow import TIME
 from streams.cards import suspicious
 from streams.core.columns import ABSENT, Ints, Small
+from streams.core.resting import SEPARATOR, keys_of
 from streams.hot_checks import UUID_LENGTH, has_card, is_card_id, is_uuid, strike
 from streams.hot_columns import MOST_MILLI, MOST_MWH, MOST_SOC, TEXT_COLUMNS, HotColumns
 from streams.hot_rows import clock
-from streams.patterns import Matched, Numbers, Texts
+from streams.spans import Matched, Numbers, Texts
 
-_SEPARATOR: Final = "\x1f"
 _LIMITS: Final = {
     "import_wh": MOST_MWH,
     "power_w": MOST_MILLI,
@@ -41,7 +41,7 @@ def plain(m: Matched) -> Matched | None:
     if suspicious([text for texts in doubtful.values() for text in set(texts)]):
         for name in names:
             odd = is_card_id if name == "transaction_id" else has_card
-            strike(good, m.texts[name].list(), doubtful[name], odd)
+            strike(good, m.texts[name].to_pylist(), doubtful[name], odd)
     if good.all():
         return m
     return m.where(good) if good.any() else None
@@ -50,8 +50,8 @@ def plain(m: Matched) -> Matched | None:
 def _no_uuids(texts: Texts) -> list[str]:
     if texts.even and texts.grid.shape[1] == UUID_LENGTH:
         fits = is_uuid(texts.grid)
-        return [] if fits.all() else texts.where(~fits).list()
-    return texts.list()
+        return [] if fits.all() else texts.where(~fits).to_pylist()
+    return texts.to_pylist()
 
 
 def sample_columns(constants: Mapping[str, Any], m: Matched) -> HotColumns:
@@ -102,17 +102,15 @@ def keys_in(constants: Mapping[str, Any], m: Matched) -> list[str]:
     stations, transactions = m.texts["station_id"], m.texts["transaction_id"]
     tenant = constants.get("tenant")
     if tenant is not None and tenant.isascii() and stations.even and transactions.even:
-        begin = np.frombuffer(f"{tenant}{_SEPARATOR}".encode(), np.uint8)
+        begin = np.frombuffer(f"{tenant}{SEPARATOR}".encode(), np.uint8)
         a = len(begin)
         b = a + stations.grid.shape[1]
         grid = np.empty((len(m.rows), b + 1 + transactions.grid.shape[1]), np.uint8)
         grid[:, :a], grid[:, a:b] = begin, stations.grid
-        grid[:, b], grid[:, b + 1 :] = ord(_SEPARATOR), transactions.grid
-        return Texts(grid, np.full(len(grid), grid.shape[1])).list()
-    tenants = m.texts["tenant"].list() if tenant is None else [tenant] * len(m.rows)
-    return list(
-        map(_SEPARATOR.join, zip(tenants, stations.list(), transactions.list(), strict=True))
-    )
+        grid[:, b], grid[:, b + 1 :] = ord(SEPARATOR), transactions.grid
+        return Texts(grid, np.full(len(grid), grid.shape[1])).to_pylist()
+    tenants = m.texts["tenant"].to_pylist() if tenant is None else [tenant] * len(m.rows)
+    return keys_of(tenants, stations.to_pylist(), transactions.to_pylist())
 
 
 def index_of(m: Matched, name: str) -> Small:
@@ -133,6 +131,6 @@ def _attributes(current: Numbers | None, n: int) -> pa.Array:
         return pa.repeat("", n)
     written = current.written.arrow()
     if not current.quoted and (current.written.grid == ord(".")).any():
-        texts = current.written.list()
+        texts = current.written.to_pylist()
         written = pa.array([repr(float(t)) if "." in t else t for t in texts], pa.string())
     return pc.binary_join_element_wise('{"current_a":"', written, '"}', "")

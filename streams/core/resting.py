@@ -58,24 +58,25 @@ samples come. `connector` and `evse`: as start or changes tell them; `number` is
 """
 
 NO_SLOTS: Small = np.zeros(0, np.int32)
-_SEPARATOR = "\x1f"
+SEPARATOR = "\x1f"
+"""Between the names in a key: no name holds a control character."""
 
 
 def key_of(tenant: str, station_id: str, transaction_id: str) -> str:
-    """One text for the three: no name holds a control character."""
-    return f"{tenant}{_SEPARATOR}{station_id}{_SEPARATOR}{transaction_id}"
+    """One text for the three."""
+    return f"{tenant}{SEPARATOR}{station_id}{SEPARATOR}{transaction_id}"
 
 
 def keys_of(
     tenants: Sequence[str], station_ids: Sequence[str], transaction_ids: Sequence[str]
 ) -> list[str]:
     """The same of many."""
-    return list(map(_SEPARATOR.join, zip(tenants, station_ids, transaction_ids, strict=True)))
+    return list(map(SEPARATOR.join, zip(tenants, station_ids, transaction_ids, strict=True)))
 
 
 def names_of(key: str) -> tuple[str, str, str]:
     """Tenant, station, transaction."""
-    tenant, station_id, transaction_id = key.split(_SEPARATOR, 2)
+    tenant, station_id, transaction_id = key.split(SEPARATOR, 2)
     return tenant, station_id, transaction_id
 
 
@@ -216,7 +217,7 @@ class Resting:
     def transactions(self, slots: Sequence[int]) -> list[str]:
         """Transaction ids."""
         keys = self.keys
-        return [keys[slot].split(_SEPARATOR, 2)[2] for slot in slots]
+        return [keys[slot].split(SEPARATOR, 2)[2] for slot in slots]
 
     def tokens(self, slots: Sequence[int]) -> list[str]:
         """Id tokens of sessions that rest."""

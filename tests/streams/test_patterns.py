@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from schemas import wire
 from schemas.units import MAX_WH, iso_ms
 from streams.hot import HotDecoder
-from streams.patterns import Joined, pattern_of
+from streams.patterns import pattern_of
+from streams.spans import Joined
 from tests.streams.test_hot import IDS, ODD, PAN, PLAIN, PLAIN_SAMPLES, _same, but, chunk_of
 from tests.streams.wire_strategies import EVENTS, INDEXES, INSTANTS
 
@@ -181,6 +182,13 @@ def test_card_numbers_do_not_pass_as_names(field: str) -> None:
     start = [encoded(START, **{field: f"name {i}"}) for i in range(5)]
     assert after(start[:1], [*start, encoded(START, **{field: PAN})])[1] == 5
     assert after(start[:1], [*start, encoded(START, id_token=PAN)])[1] == 5
+
+
+@pytest.mark.parametrize("arrival", ["", "just now", "2026-03-02T10:00:00Z", None])
+def test_an_arrival_that_is_no_time_is_lost_and_the_sample_is_not(arrival: str | None) -> None:
+    values = [but(received_at=arrival), but(received_at=arrival, import_wh=7)]
+
+    assert after(values[:1], values)[0] == 2
 
 
 def test_values_of_many_tenants_match_one_pattern() -> None:
