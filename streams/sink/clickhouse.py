@@ -21,6 +21,7 @@ from streams.catalogue import Catalogue
 from streams.catalogue_rows import build_catalogue
 from streams.core.identity import UNKNOWN_TRANSACTIONS
 from streams.core.session import Owner
+from streams.sink.arrow_file import ArrowFile
 from streams.sink.blanks import without_blanks
 from streams.sink.catalogue_sql import CATALOGUE, PUBLISHED, alike_stations, newest_rows
 from streams.sink.port import (
@@ -68,11 +69,13 @@ class ClickHouseSink:
     def __init__(self, url: str, user: str, password: str, database: str) -> None:
         self._address = (url, user, password, database)
         self._made: Client | None = None
+        self._file = ArrowFile()
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Upsert rows into one table, durable on return."""
         told = without_blanks(table, rows)
-        self._guarded(lambda c: c.insert_arrow(table, told, settings=_INSERT))
+        body, names = self._file.write(told), told.column_names
+        self._guarded(lambda c: c.raw_insert(table, names, body, _INSERT, "Arrow"))
 
     def reassign(self, moves: Sequence[Reassignment]) -> None:
         """Write the moved events again, with their new session and a higher assignment."""
