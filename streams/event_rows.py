@@ -120,9 +120,8 @@ def _columns(d: Decoded, topic: str, partitions: Sequence[int]) -> pa.Table:
         cast("Sample", c) if k is wire.MeterSampled else None
         for k, c in zip(classes, cores, strict=True)
     ]
-    attributes = [
-        attributes_of(e, c) for e, c in zip(events, cores, strict=True)
-    ]  # may flag a card
+    # Before the notes are taken, since this may flag a card.
+    attributes = [attributes_of(e, c) for e, c in zip(events, cores, strict=True)]
     message_ids, gateways, flags = _notes(events)
     if suspicious([*message_ids, *set(gateways), *set(flags)]):
         mask_notes(events)

@@ -1,7 +1,7 @@
-"""The hot path of decoding: plain meter samples of OCPP 2.x, taken together as columns.
+"""The hot path of decoding: plain events of OCPP 2.x, taken together as columns.
 
-    values ──> like one before? ──> columns of bytes ──────────────┐
-                     │ no       streams/patterns                   ├──> HotChunk
+    values ──> like one before? ──> columns of bytes ──────────────┐──> HotHeads: starts, ends …
+                     │ no       streams/patterns                   ├──> HotChunk: samples
                 HotSample ──> columns ──> numbers, times, cards ───┘
                      │ all that is not plain: other events,  │ odd ones
                      │ rare fields, 1.6, rubbish             │
@@ -15,6 +15,7 @@ knows all the rules; here is only what nearly all values are.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
@@ -145,11 +146,6 @@ class HotDecoder:
         self._rest = 0
         self._patterns = Patterns(least)
 
-    @property
-    def resting(self) -> bool:
-        """The next chunk is left to the general path."""
-        return self._rest > 0
-
     def decode(self, chunk: Chunk) -> Taken:
         """Plain events as columns, and all the rest as `decode_chunk` would have it."""
         if self._rest > 0:
@@ -195,11 +191,12 @@ class HotDecoder:
 
     def _learn_heads(self, values: Sequence[bytes | None], found: _Read) -> None:
         """One value of each kind of starts, changes of state and ends."""
+        counts = Counter(map(type, found))
         for kind in HEADS:
-            places = [i for i, event in enumerate(found) if type(event) is kind]
-            if not places or not self._patterns.wants(len(places)):
+            if not self._patterns.wants(counts[kind]):
                 continue
-            value, event = cast("bytes", values[places[0]]), found[places[0]]
+            place = next(i for i, event in enumerate(found) if type(event) is kind)
+            value, event = cast("bytes", values[place]), found[place]
             if (head := head_of(value, event)) is not None:
                 self._patterns.learn(value, msgspec.structs.asdict(event), head)
 

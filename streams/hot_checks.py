@@ -11,6 +11,7 @@ from schemas.card_fields import mask_id
 from schemas.cards import mask_text
 from streams.core.columns import Bits
 from streams.decode import CONTROL
+from streams.hot_columns import same
 from streams.spans import Bytes
 
 UUID_LENGTH = 36
@@ -28,7 +29,7 @@ def strike(
 
 def any_control(names: Sequence[str]) -> bool:
     """Whether any name holds one of the characters of `streams.decode.CONTROL`."""
-    joined = names[0] if names.count(names[0]) == len(names) else "".join(names)
+    joined = names[0] if same(names) else "".join(names)
     signs = np.frombuffer(joined.encode(), np.uint8)
     return bool(((signs < 32) | (signs == 127)).any())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,14 @@ TEXT_COLUMNS = (
 )
 
 
+_LISTS = ("keys", "protocols", "contexts")
+_ARROWS = ("received_at", "offline")
+_NUMBERS = (
+    "places", "ts", "evse", "connector", "seq",
+    "import_mwh", "power_mw", "current_ma", "soc_milli",
+)  # fmt: skip
+
+
 def joined(parts: Sequence[HotColumns]) -> HotColumns:
     """Columns of the same chunk as one, in the order of their places; at least one."""
     if len(parts) == 1:
@@ -78,16 +86,13 @@ def joined(parts: Sequence[HotColumns]) -> HotColumns:
     def arrow(columns: list[pa.Array]) -> pa.Array:
         return pa.concat_arrays(columns).take(pa.array(order))
 
-    return HotColumns(
-        numbers("places"),
-        listed("keys"),
-        listed("protocols"),
-        listed("contexts"),
-        {name: arrow([part.texts[name] for part in parts]) for name in TEXT_COLUMNS},
-        arrow([part.received_at for part in parts]),
-        arrow([part.offline for part in parts]),
-        *(numbers(each.name) for each in fields(HotColumns)[7:]),
-    )
+    texts = {name: arrow([part.texts[name] for part in parts]) for name in TEXT_COLUMNS}
+    columns: dict[str, Any] = {
+        **{name: numbers(name) for name in _NUMBERS},
+        **{name: listed(name) for name in _LISTS},
+        **{name: arrow([getattr(part, name) for part in parts]) for name in _ARROWS},
+    }
+    return HotColumns(**columns, texts=texts)
 
 
 def same(values: Sequence[object]) -> bool:

@@ -17,7 +17,7 @@ from schemas import wire
 from streams.arrow import WH
 from streams.chunk import Chunk, TopicPartition
 from streams.core.columns import ABSENT, Ints
-from streams.core.events import ENDED, STARTED, STATE, CoreEvent, Ended, Started, StateChanged
+from streams.core.events import KINDS, CoreEvent
 from streams.decode import decode_chunk
 from streams.event_rows import attributes_of
 from streams.hot_matched import index_of, keys_in, milli_of, shared_columns
@@ -88,13 +88,14 @@ def heads_from(head: Head, pattern: Pattern, m: Matched, topic: str) -> HotHeads
         "meter_wh": decimals(meter, WH),
         "attributes": pa.repeat(head.attributes, n),
     }
-    tokens = m.texts["id_token"].to_pylist() if "id_token" in m.texts else [""] * n
-    columns["id_token"] = m.texts["id_token"].arrow() if "id_token" in m.texts else pa.repeat("", n)
+    tokens = m.texts.get("id_token")
+    if tokens is not None:
+        columns["id_token"] = tokens.arrow()
     told: Any = {
         "ts": m.times["timestamp"].tolist(),
         "seq": seq.tolist(),
         "meter_mwh": [None if mwh == ABSENT else mwh for mwh in meter.tolist()],
-        "id_token": tokens,
+        "id_token": [""] * n if tokens is None else tokens.to_pylist(),
         "connector": connector.tolist(),
         "evse": evse.tolist(),
     }
@@ -107,12 +108,9 @@ def heads_from(head: Head, pattern: Pattern, m: Matched, topic: str) -> HotHeads
     )
 
 
-_CLASSES: Final[dict[int, Any]] = {STARTED: Started, STATE: StateChanged, ENDED: Ended}
-
-
 def _cores(example: CoreEvent, told: dict[str, Sequence[Any]]) -> list[CoreEvent]:
     """Like the example but for what is told of each."""
-    kind = _CLASSES[example.kind]
+    kind = KINDS[example.kind]
     fields = [
         told[name] if name in told else repeat(value)
         for name, value in zip(kind._fields, example, strict=True)

@@ -20,13 +20,30 @@ _MOST: Final = 16
 _WORTH: Final = 64
 """So many values without a pattern are worth one that takes another's place."""
 
+_TRIAL: Final = 1 << 12
+"""Uses that a new pattern is credited with, halved with every chunk: until they are used up it may
+stay without any."""
+
+_FUTILE: Final = 4
+"""To compare a value in vain costs a third of what a match saves; of several forms the later ones
+are compared less often."""
+
+_REST: Final = 100
+"""Chunks of which nothing is learnt after a pattern was futile: the next ones would be too."""
+
 
 @dataclass(slots=True)
 class _Known:
     pattern: Pattern
     head: Head | None
     """None: of samples."""
-    uses: int
+    uses: int = _TRIAL
+    tries: int = _TRIAL
+    """How many values were compared lately, and how many of them matched."""
+
+    @property
+    def is_worth_it(self) -> bool:
+        return self.uses > 0 and self.tries <= _FUTILE * self.uses
 
 
 @dataclass(slots=True)
@@ -44,11 +61,13 @@ class Patterns:
     def __init__(self, least: int) -> None:
         self._least = least
         self._known: list[_Known] = []
+        self._rest = 0
         self._tenants = False
         """There is more than one."""
 
     def match(self, chunk: Chunk) -> Found:
         """Everything that looks like values before, plain and proven."""
+        self._rest = max(0, self._rest - 1)
         values = chunk.values
         if not self._known or len(values) < self._least:
             return Found(range(len(values)))
@@ -56,9 +75,13 @@ class Patterns:
         rows = np.arange(len(values))
         out = Found(())
         for known in self._known:
-            found = known.pattern.match(joined, rows, self._least)
-            found = None if found is None else plain(found)
-            known.uses //= 2
+            known.uses, known.tries = known.uses // 2, known.tries // 2
+            begun = known.pattern.begun(joined, rows)
+            if len(begun) < self._least:
+                continue
+            known.tries += len(begun)
+            matched = known.pattern.match(joined, begun)
+            found = None if matched is None else plain(matched)
             if found is None:
                 continue
             known.uses += len(found.rows)
@@ -69,12 +92,21 @@ class Patterns:
             rows = _without(rows, found.rows, len(values))
             if not len(rows):
                 break
-        self._known.sort(key=lambda known: -known.uses)
+        self._sort_out()
         out.left = rows.tolist()
         return out
 
+    def _sort_out(self) -> None:
+        """The busiest first; those that are not worth their comparisons go."""
+        if any(known.uses and not known.is_worth_it for known in self._known):
+            self._rest = _REST
+        worth = filter(lambda known: known.is_worth_it, self._known)
+        self._known = sorted(worth, key=lambda known: -known.uses)
+
     def wants(self, count: int) -> bool:
         """Whether to learn of so many values that matched nothing."""
+        if self._rest:
+            return False
         return count >= self._least and (len(self._known) < _MOST or count >= _WORTH)
 
     def learn(self, value: bytes, fields: Mapping[str, Any], head: Head | None = None) -> None:
@@ -85,7 +117,7 @@ class Patterns:
             self._known = [k for k in self._known if "tenant" not in k.pattern.constants]
         pattern = pattern_of(value, fields, tenants=self._tenants)
         if pattern is not None:
-            self._known = [*self._known[: _MOST - 1], _Known(pattern, head, _WORTH)]
+            self._known = [*self._known[: _MOST - 1], _Known(pattern, head)]
 
 
 def _without(rows: Ints, gone: Ints, count: int) -> Ints:

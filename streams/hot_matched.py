@@ -15,7 +15,7 @@ from streams.core.columns import ABSENT, Ints, Small
 from streams.core.resting import SEPARATOR, keys_of
 from streams.hot_checks import UUID_LENGTH, has_card, is_card_id, is_uuid, strike
 from streams.hot_columns import MOST_MILLI, MOST_MWH, MOST_SOC, TEXT_COLUMNS, HotColumns
-from streams.hot_rows import clock
+from streams.many_arrow import instants
 from streams.spans import Matched, Numbers, Texts
 
 _LIMITS: Final = {
@@ -91,8 +91,8 @@ def shared_columns(constants: Mapping[str, Any], m: Matched) -> dict[str, pa.Arr
         )
     }  # fmt: skip
     received_at = m.times.get("received_at")
-    columns["timestamp"] = clock(m.times["timestamp"])
-    columns["received_at"] = pa.nulls(n, TIME) if received_at is None else clock(received_at)
+    columns["timestamp"] = instants(m.times["timestamp"])
+    columns["received_at"] = pa.nulls(n, TIME) if received_at is None else instants(received_at)
     columns["offline"] = pa.repeat(pa.scalar(int(constants["offline"]), pa.uint8()), n)
     return columns
 

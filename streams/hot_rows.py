@@ -1,6 +1,6 @@
-"""Rows of the table `events` from plain meter samples, a column at a time.
+"""Rows of the table `events` from plain events, a column at a time.
 
-What `streams.event_rows` builds value by value, for samples that have no rare fields: same
+What `streams.event_rows` builds value by value, for events that have no rare fields: same
 names, types and values. A column that is the same all along costs nothing here.
 """
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from schemas.units import wh_to_mwh
 from schemas.wire import Number
+from streams import many_arrow
 from streams.arrow import TIME, WH
 from streams.core.columns import ABSENT, Bits, Ints, Small
 from streams.decode import instants, parse_times
@@ -28,7 +29,6 @@ _FINE = 10**15
 double of a whole thousandth rounds to that one.
 """
 
-_ID = pa.binary(16)
 _ENCODE = msgspec.json.Encoder().encode
 _SCHEMA = pa.schema({
     "tenant": pa.string(),
@@ -63,7 +63,7 @@ def hot_table(c: HotColumns, topic: str) -> pa.Table:
     """The columns of `events` but for the session, the partition and the offset."""
     given = {
         **c.texts,
-        "timestamp": clock(c.ts),
+        "timestamp": many_arrow.instants(c.ts),
         "type": pa.repeat("meter_sampled", len(c.ts)),
         "evse_id": index(c.evse),
         "connector_id": index(c.connector),
@@ -79,38 +79,33 @@ def hot_table(c: HotColumns, topic: str) -> pa.Table:
 
 def event_table(given: Mapping[str, pa.Array], n: int, topic: str) -> pa.Table:
     """The same of n events of any kind; what is not given is blank or null."""
-    rest = {
+    told = {
+        **given,
         "kafka_topic": pa.repeat(topic, n),
         "kafka_index": pa.repeat(pa.scalar(-1, pa.int32()), n),
     }
     blank = pa.repeat("", n)
-    arrays = []
-    for each in _SCHEMA:
-        column = given.get(each.name)
-        if column is None:
-            column = rest.get(each.name)
-        if column is None:
-            column = blank if pa.types.is_string(each.type) else pa.nulls(n, each.type)
-        arrays.append(column)
+    arrays = [
+        told[each.name]
+        if each.name in told
+        else blank
+        if pa.types.is_string(each.type)
+        else pa.nulls(n, each.type)
+        for each in _SCHEMA
+    ]
     return pa.Table.from_arrays(arrays, schema=_SCHEMA)
 
 
-def placed(table: pa.Table, origin: Origin, places: Ints, ids: Ints) -> pa.Table:
+def placed(table: pa.Table, origin: Origin, places: Ints, session_ids: Ints) -> pa.Table:
     """The rest of these columns: where the values came from, and session ids as int64 [n, 2]."""
-    session_id = pa.FixedSizeBinaryArray.from_buffers(_ID, len(places), [None, pa.py_buffer(ids)])
     columns = {
         "kafka_partition": pa.array(origin.partitions[places].astype(np.int32)),
         "kafka_offset": pa.array(origin.offsets[places]),
-        "session_id": session_id,
+        "session_id": many_arrow.ids(session_ids),
     }
     for name, column in columns.items():
         table = table.append_column(name, column)
     return table
-
-
-def clock(ms: Ints) -> pa.Array:
-    """A column of times from epoch ms."""
-    return pa.Array.from_buffers(TIME, len(ms), [None, pa.py_buffer(ms)])
 
 
 def text(values: Sequence[str | None]) -> pa.Array:
@@ -123,14 +118,10 @@ def text(values: Sequence[str | None]) -> pa.Array:
 
 def decimals(values: Ints, kind: pa.Decimal128Type) -> pa.Array:
     """Integers that count 10^-scale units as a decimal column; ABSENT becomes null."""
-    known = values != ABSENT
-    if not known.any():
+    absent = values == ABSENT
+    if absent.all():
         return pa.nulls(len(values), kind)
-    words = np.empty((len(values), 2), np.int64)
-    words[:, 0] = values
-    np.right_shift(values, 63, out=words[:, 1])
-    valid = None if known.all() else pa.py_buffer(np.packbits(known, bitorder="little"))
-    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(words)])
+    return many_arrow.decimals(values, kind, absent)
 
 
 def integers(values: Sequence[int | None]) -> Small:

@@ -101,7 +101,7 @@ class Intake:
             for key, core, partition in zip(heads.keys, heads.cores, partitions, strict=True)
         ])  # fmt: skip
         self.events += len(partitions)
-        known = np.frombuffer(ids, np.int64)
+        known = np.frombuffer(ids, np.int64).reshape(-1, 2)
         self._rows.hot.append(placed(heads.table, origin, heads.places, known))
 
     def _stitch(self, d: Decoded, partitions: list[int], now_ms: int) -> None:

@@ -50,19 +50,19 @@ class Pattern:
         self._spans = spans
         self.constants = constants
 
-    def match(self, joined: Joined, rows: Ints, least: int = 1) -> Matched | None:
-        """Those of the values at these places (rising) that match; None: none, or fewer than
-        `least` begin like it.
-        """
+    def begun(self, joined: Joined, rows: Ints) -> Ints:
+        """Those of the values at these places (rising) that begin like it."""
         first = self._literals[0]
         same = joined.take(joined.begins[rows], len(first)) == first
-        if not same.all():
-            rows = rows[same.all(axis=1)]
-        if len(rows) < least:
-            return None
+        return rows if same.all() else rows[same.all(axis=1)]
+
+    def match(self, joined: Joined, rows: Ints) -> Matched | None:
+        """Those of `begun` values that match; None: none does."""
         reading = Reading(joined, rows)
-        reading.at = reading.at + len(first)
+        reading.at = reading.at + len(self._literals[0])
         for span, literal in zip(self._spans, self._literals[1:], strict=True):
+            if not reading.good.any():
+                return None
             if span.name in _TEXTS:
                 reading.text(span)
             elif span.name in _TIMES:
@@ -106,7 +106,8 @@ def pattern_of(value: bytes, fields: Mapping[str, Any], *, tenants: bool) -> Pat
     read = {span.name for span in spans}
     constants = {name: field for name, field in fields.items() if name not in read}
     pattern = Pattern(literals, spans, constants)
-    return pattern if pattern.match(Joined([value]), np.zeros(1, np.int64)) else None
+    itself = Joined([value])
+    return pattern if pattern.match(itself, pattern.begun(itself, np.zeros(1, int))) else None
 
 
 def _span(name: str, token: bytes) -> Span | None:

@@ -87,7 +87,7 @@ def same_as_general(values: Sequence[bytes | None]) -> int:
     decoder = HotDecoder(1)
     first = _same(chunk, decoder.decode(chunk))
     for _ in range(3):  # it learns one pattern a chunk
-        again = HotDecoder(1) if decoder.resting else decoder
+        again = HotDecoder(1) if decoder._rest else decoder
         assert _same(chunk, again.decode(chunk)) == first
     return first
 

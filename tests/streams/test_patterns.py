@@ -238,13 +238,49 @@ def test_a_pattern_matches_only_whole_values(times: list[str], seq: int | None) 
 
     assert pattern is not None
     cut = [*(value[:-1] for value in values), *(value + b" " for value in values)]
-    assert pattern.match(Joined(cut), np.arange(len(cut))) is None
+    joined = Joined(cut)
+    assert pattern.match(joined, pattern.begun(joined, np.arange(len(cut)))) is None
+
+
+def form(number: int, begins: bool, **changes: Any) -> bytes:
+    """A sample in one of many forms, which differ in how they begin or in how they end."""
+    told = {"context": f"c{number}"}
+    return json.dumps(told | PLAIN | changes if begins else PLAIN | changes | told).encode()
 
 
 def test_patterns_that_are_not_used_give_way() -> None:
     decoder = HotDecoder(1)
     for i in range(40):
-        decoder.decode(chunk_of([but(context=f"c{i}", transaction_id=str(UUID(int=i)))] * 64))
-    chunk = chunk_of([but(context="c39", import_wh=9)] * 3)
+        values = [form(i, begins=True, transaction_id=str(UUID(int=i)))] * 64
+        assert decoder.decode(chunk_of(values)).compared == 0
+    chunk = chunk_of([form(39, begins=True, import_wh=9)] * 3)
 
-    assert list(decoder._patterns.match(chunk).left) == []
+    assert decoder.decode(chunk).compared == 3
+
+
+def test_a_few_forms_are_all_known_however_late_they_differ() -> None:
+    decoder = HotDecoder(1)
+    values = [form(i % 3, begins=False, import_wh=i) for i in range(300)]
+    for _ in range(40):
+        last = decoder.decode(chunk_of(values)).compared
+
+    assert last == 300
+
+
+def test_too_many_forms_that_differ_late_are_soon_left_alone_for_a_while() -> None:
+    decoder = HotDecoder(1)
+    values = [form(i % 50, begins=False, import_wh=i) for i in range(500)]
+    tried = [decoder.decode(chunk_of(values)).compared for _ in range(200)]
+
+    assert max(tried) < 150
+    assert tried.count(0) > 100
+
+
+def test_what_was_futile_is_tried_again_later() -> None:
+    decoder = HotDecoder(1)
+    for i in range(100):
+        decoder.decode(chunk_of([form(i, begins=False)] * 64))
+    chunk = chunk_of([form(7, begins=False, import_wh=i) for i in range(64)])
+    tried = [decoder.decode(chunk).compared for _ in range(40)]
+
+    assert tried[-1] == 64
