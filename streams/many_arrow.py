@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from streams.arrow import STRINGS, TIME, words
 from streams.core.columns import Bits, Ints
@@ -24,20 +25,29 @@ def decimals(values: Ints, kind: pa.Decimal128Type, absent: Bits | None = None) 
     both = np.empty((len(values), 2), np.int64)
     both[:, 0] = values
     np.right_shift(values, 63, out=both[:, 1])
-    valid = None
-    if absent is not None and absent.any():
-        valid = pa.py_buffer(np.packbits(~absent, bitorder="little"))
-    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(both)])
+    return _column(kind, both, absent)
 
 
 def instants(values: Ints, absent: Bits | None = None) -> pa.Array:
     """Epoch milliseconds as UTC time stamps."""
-    return pa.array(values, pa.int64(), mask=absent).cast(TIME)
+    return _column(TIME, np.ascontiguousarray(values, np.int64), absent)
 
 
 def whole(values: Ints, kind: pa.DataType, absent: Bits | None = None) -> pa.Array:
-    """Integers of another width, such as uint32; what is null need not fit."""
-    return pa.array(values, pa.int64(), mask=absent).cast(kind)
+    """Integers of another width, such as uint32; what is null need not fit. OverflowError."""
+    narrow = values.astype(kind.to_pandas_dtype())
+    differs = narrow != values
+    if differs.any() and (absent is None or differs[~absent].any()):
+        raise OverflowError(f"a number is beyond {kind}")
+    return _column(kind, narrow, absent)
+
+
+def _column(kind: pa.DataType, values: NDArray[Any], absent: Bits | None) -> pa.Array:
+    """A column in the memory of numpy's."""
+    valid = None
+    if absent is not None and absent.any():
+        valid = pa.py_buffer(np.packbits(~absent, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(values)])
 
 
 def bits(values: Bits) -> pa.Array:
@@ -64,11 +74,15 @@ class Coded:
     """
 
     def __init__(self, keys: Ints) -> None:
-        encoded = pa.array(keys, pa.int64()).dictionary_encode()
-        self.codes: pa.Array = encoded.indices
-        rows = self.codes.to_numpy()
-        self.firsts: Ints = np.empty(len(encoded.dictionary), np.int64)
-        self.firsts[rows[::-1]] = np.arange(len(rows) - 1, -1, -1)
+        if len(keys) and (keys == keys[0]).all():  # as most are
+            self.codes: pa.Array = pa.array(np.zeros(len(keys), np.int32))
+            self.firsts: Ints = np.zeros(1, np.int64)
+        else:
+            encoded = pa.array(keys, pa.int64()).dictionary_encode()
+            self.codes = encoded.indices
+            rows = self.codes.to_numpy()
+            self.firsts = np.empty(len(encoded.dictionary), np.int64)
+            self.firsts[rows[::-1]] = np.arange(len(rows) - 1, -1, -1)
         self.keys: Ints = keys[self.firsts]
 
     @classmethod
@@ -87,7 +101,10 @@ class Coded:
 
     def words(self, per_code: Sequence[str]) -> pa.DictionaryArray:
         """A text of each code in every row, as a dictionary column."""
-        return words(per_code).take(self.codes)
+        coded = words(per_code)
+        return pa.DictionaryArray.from_arrays(
+            pa.array(coded.indices.to_numpy()[self.codes.to_numpy()]), coded.dictionary
+        )
 
     def texts(self, per_code: Sequence[str]) -> pa.Array:
         """The same as plain strings."""
@@ -127,10 +144,11 @@ class Spread:
         inner = self.rows
         if self._kept is not None:
             inner = np.repeat(np.arange(len(self._kept)), counts[self._kept])
-        self._inner = pa.array(inner)
+        self._inner = inner
 
     def words(self, column: pa.DictionaryArray) -> pa.DictionaryArray:
         """A dictionary column; texts of sessions without rows leave its dictionary."""
         if self._kept is not None:
             column = column.take(pa.array(self._kept)).cast(pa.string()).dictionary_encode()
-        return column.take(self._inner)
+        codes = column.indices.to_numpy()[self._inner]
+        return pa.DictionaryArray.from_arrays(pa.array(codes), column.dictionary)

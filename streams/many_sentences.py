@@ -1,10 +1,11 @@
 """`ChargeWords.sentence` of many charge lines at once: text columns, joined row by row.
 
-    12.345 kWh  middle  from   2026-03-02  " 11:15"  ":07"   " to"  " 11:40"  ""      .
-    counted     kind, how it was billed    of the start      of the end
+    12.345 kWh   middle, from, 2026-03-02    " 11:15:07"    " to 11:40"    .
+    counted      kind and date               second of the day, twice
 
-Every text is taken from a small table (dates, minutes of a day, milliseconds of a minute). Lines
-that do not fit, such as where the clocks change in between, are asked for one by one.
+Every text is taken from a table, so that a sentence is four of them. Times that are no whole
+seconds, another day at the end, and what was billed in steps add some. Lines that do not fit, such
+as where the clocks change in between, are asked for one by one.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ from streams.core.verdict import FIRST_VALID_MS
 from streams.many_arrow import Coded, decimals, texts
 
 _MINUTE_MS, _DAY_MINUTES = 60_000, 1440
+_DAY_S = _DAY_MINUTES * 60
+_OF_OTHER_DAY, _OF_SAME_DAY, _NO_CLOCK = 0, _DAY_S, 2 * _DAY_S
+"""Where `_clock_words` begin."""
+
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _LAST_MS = 4_102_444_800_000
 """2100-01-01. Between FIRST_VALID_MS and it, clocks change at, and by, whole minutes."""
@@ -72,10 +77,8 @@ def sentences(
     at = flat | (lines.start_ms == lines.end_ms)
     whole = pc.binary_join_element_wise(
         _volumes(lines.quantity, lines.kind, kinds),
-        *_middles(lines, kinds, rounded, at),
-        start.dates,
-        start.minutes,
-        start.seconds,
+        *_middles(lines, kinds, rounded, at, start.day),
+        *start.clock(),
         *_until(start, end, at),
         ".",
         "",
@@ -100,71 +103,96 @@ def _fits(lines: Lines, kinds: Kinds, rounded: Bits) -> Bits:
     return out
 
 
-def _middles(lines: Lines, kinds: Kinds, rounded: Bits, at: Bits) -> list[pa.Array]:
-    """What stands between the quantity and the first instant: of the kind, of what was billed."""
-    first = [text for k in kinds.known for text in (k.middle, k.between)]
-    after = [f"{a}{w}" for k in kinds.known for a in ("", k.after) for w in ("from ", "at ")]
-    how = lines.kind * 2 + rounded
-    billed = texts([""])
-    place = np.zeros(len(how), np.int64)
+def _middles(lines: Lines, kinds: Kinds, rounded: Bits, at: Bits, day: Ints) -> list[pa.Array]:
+    """What stands between the quantity and the first clock: of the kind, of what was billed, and
+    the first date. Whole for lines that are billed as they are, and those are mostly all.
+    """
+    coded = Coded(day * (4 * len(kinds.known)) + lines.kind * 4 + rounded * 2 + at)
+    heads = []
+    for key in coded.keys.tolist():
+        day_of, rest = divmod(key, 4 * len(kinds.known))
+        known, is_rounded, is_at = kinds.known[rest >> 2], rest & 2, rest & 1
+        first = known.after if is_rounded else known.middle
+        heads.append(f"{first}{'at' if is_at else 'from'} {_date(day_of)}")
+    out = [coded.texts(heads)]
     if rounded.any():
         rows = np.flatnonzero(rounded)
+        place = np.zeros(len(rounded), np.int64)
         place[rows] = np.arange(1, len(rows) + 1)
         words = _volumes(lines.billed[rows], lines.kind[rows], kinds)
-        billed = pa.concat_arrays([billed, words])
-    return [_pick(texts(first), how), _pick(billed, place), _pick(texts(after), how * 2 + at)]
+        between = [k.between for k in kinds.known]
+        out[:0] = [
+            _pick(texts(["", *between]), np.where(rounded, 1 + lines.kind, 0)),
+            _pick(pa.concat_arrays([texts([""]), words]), place),
+        ]
+    return out
 
 
 def _volumes(quantity: Ints, kind: Ints, kinds: Kinds) -> pa.Array:
     """Quantities as `volume_words` says them; only few of the times are different."""
     energy = np.array([d == ENERGY for d in kinds.dimension])[kind]
     flat = np.array([d == FLAT for d in kinds.dimension])[kind]
-    energies, times = np.flatnonzero(energy), np.flatnonzero(~energy & ~flat)
-    place = np.zeros(len(kind), np.int64)
-    place[energies] = 1 + np.arange(len(energies))
-    place[times] = 1 + len(energies) + np.arange(len(times))
+    energies = _energy_words(quantity, ~energy)
+    times = np.flatnonzero(~energy & ~flat)
+    if not len(times):
+        return energies
+    place = np.arange(len(kind))
+    place[times] = len(kind) + np.arange(len(times))
     of_time = [volume_words(TIME, ms) for ms in quantity[times].tolist()]
-    parts = [texts([""]), _energy_words(quantity[energies]), texts(of_time)]
-    return _pick(pa.concat_arrays(parts), place)
+    return _pick(pa.concat_arrays([energies, texts(of_time)]), place)
 
 
-def _energy_words(mwh: Ints) -> pa.Array:
-    """Kilowatt-hours without closing zeros."""
-    exact = decimals(mwh, MONEY).cast(pa.string())
-    return pc.ascii_rtrim(pc.ascii_rtrim(exact, "0"), ".")
+def _energy_words(mwh: Ints, absent: Bits) -> pa.Array:
+    """Kilowatt-hours without closing zeros; nothing where `absent`."""
+    exact = decimals(mwh, MONEY, absent).cast(pa.string())
+    return pc.ascii_rtrim(pc.ascii_rtrim(exact, "0"), ".").fill_null("")
 
 
 def _until(start: _Local, end: _Local, at: Bits) -> list[pa.Array]:
     """Up to when, without the date where it is the start's; nothing for one instant."""
-    same = start.day == end.day
-    to = pa.concat_arrays([texts(["", " to"]), pc.binary_join_element_wise(" to ", end.dates, "")])
-    place = np.where(at, 0, np.where(same, 1, 2 + np.arange(len(at))))
-    return [
-        _pick(to, place),
-        _pick(_minute_words(), np.where(at, _DAY_MINUTES, end.minute)),
-        _pick(_second_words(), np.where(at, 0, end.rest_ms)),
-    ]
+    other = (start.day != end.day) & ~at
+    after = np.where(other, _OF_OTHER_DAY, _OF_SAME_DAY)
+    out = end.clock(after, at)
+    if other.any():
+        coded = Coded(np.where(other, end.day, -1))
+        dates = ["" if day < 0 else f" to {_date(day)}" for day in coded.keys.tolist()]
+        out.insert(0, coded.texts(dates))
+    return out
 
 
 class _Local:
-    """Instants by the clocks of their sites."""
+    """Instants by the clocks of their sites: days since the epoch, and what is left of the day."""
 
     def __init__(self, ms: Ints, zone: Ints, zones: Sequence[ZoneInfo]) -> None:
-        minute, self.rest_ms = np.divmod(ms, _MINUTE_MS)
+        minute, rest_ms = np.divmod(ms, _MINUTE_MS)
         coded = Coded(minute * len(zones) + zone)
         pairs = [divmod(key, len(zones)) for key in coded.keys.tolist()]
         offsets = [_offset_s(zones[number], at) for at, number in pairs]
         self.offset_s = coded.spread(np.array(offsets, np.int64))
-        self.day, self.minute = np.divmod(minute + self.offset_s // 60, _DAY_MINUTES)
-        self.dates = _dates(self.day)
-        self.minutes = _pick(_minute_words(), self.minute)
-        self.seconds = _pick(_second_words(), self.rest_ms)
+        self.day, minute_of_day = np.divmod(minute + self.offset_s // 60, _DAY_MINUTES)
+        self._second: Ints = minute_of_day * 60 + rest_ms // 1000
+        self._part_ms: Ints = rest_ms % 1000
+
+    def clock(self, table: Ints | int = 0, without: Bits | None = None) -> list[pa.Array]:
+        """Hours, minutes and what is left of the minute; `table` says how they begin, of which
+        `_clock_words` has several. Nothing for those `without`.
+        """
+        place = self._second + table
+        if without is not None:
+            place[without] = _NO_CLOCK
+        out = [_pick(_clock_words(), place)]
+        if self._part_ms.any():
+            of_minute = (self._second % 60 == 0) * 1000
+            part = np.where(self._part_ms > 0, self._part_ms + of_minute, 0)
+            if without is not None:
+                part[without] = 0
+            out.append(_pick(_part_words(), part))
+        return out
 
 
-def _dates(day: Ints) -> pa.Array:
+def _date(day: int) -> str:
     """2026-03-02"""
-    coded = Coded(day)
-    return coded.texts([date.fromordinal(_EPOCH_DAY + d).isoformat() for d in coded.keys.tolist()])
+    return date.fromordinal(_EPOCH_DAY + day).isoformat()
 
 
 @lru_cache(maxsize=1 << 14)  # eleven days of one zone
@@ -175,17 +203,19 @@ def _offset_s(zone: ZoneInfo, minute: int) -> int:
 
 
 @cache
-def _minute_words() -> pa.Array:
-    """By the minute of the day: a blank and 11:15; the last one is empty."""
-    return texts([*(f" {m // 60:02d}:{m % 60:02d}" for m in range(_DAY_MINUTES)), ""])
+def _clock_words() -> pa.Array:
+    """By the second of the day: 11:15 or 11:15:07 after a blank; again after " to"; and nothing."""
+    minutes = [f" {m // 60:02d}:{m % 60:02d}" for m in range(_DAY_MINUTES)]
+    seconds = ["", *(f":{s:02d}" for s in range(1, 60))]
+    clocks = [minute + second for minute in minutes for second in seconds]
+    return texts([*clocks, *(f" to{clock}" for clock in clocks), ""])
 
 
 @cache
-def _second_words() -> pa.Array:
-    """By the millisecond of the minute: :07, :07.250, nothing at 0."""
-    times = (divmod(ms, 1000) for ms in range(_MINUTE_MS))
-    words = [f":{s:02d}.{rest:03d}" if rest else f":{s:02d}" for s, rest in times]
-    return texts(["", *words[1:]])
+def _part_words() -> pa.Array:
+    """By the millisecond of the second, .250, nothing at 0; the same where no second stands."""
+    parts = ["", *(f".{ms:03d}" for ms in range(1, 1000))]
+    return texts([*parts, *(f":00{part}" for part in parts)])
 
 
 def _pick(table: pa.Array, places: Ints) -> pa.Array:
