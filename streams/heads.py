@@ -27,6 +27,7 @@ from streams.core.columns import (
     SUSPENDED_EVSE,
     Bits,
     Ints,
+    Past,
     Samples,
     Sessions,
     Small,
@@ -158,7 +159,7 @@ class Heads:
             ABSENT if first_slice is None else first_slice,
             ABSENT if last_slice is None else last_slice,
             ABSENT, ABSENT, start.ts, start.seq, _register(start.meter_mwh), *ended,
-            first, last, connector, evse, *place, states, seqs,
+            first, last, connector, evse, *place, -1, -1, states, seqs,
         ))  # fmt: skip
         self.sessions.append(session)
         self.stations.append(session.station)
@@ -192,8 +193,8 @@ class Heads:
 
     # sessions at rest ---------------------------------------------------------------------
 
-    def close(self, resting: Resting, slots: Small) -> None:
-        """Add these sessions that rest; there are no more after them."""
+    def close(self, resting: Resting, slots: Small, records: NDArray[np.void]) -> None:
+        """Add these sessions that rest, with their records; there are no more after them."""
         flat = np.array(self._numbers, np.int64)
         awake = np.ascontiguousarray(flat.reshape(-1, len(COLUMNS)).T)
         self.state_ts = np.array([ts for ts, _, _ in self._states], np.int64)
@@ -206,7 +207,6 @@ class Heads:
         if not len(slots):
             return
         which: list[int] = slots.tolist()
-        records = resting.records.take(slots)
         table = table_of(records, slots)
         stations, tokens = resting.stations(which), resting.tokens(which)
         areas = [resting.areas[code] for code in records["area"].tolist()]
@@ -264,8 +264,8 @@ class Heads:
         for column in self.lists:
             column[:] = compress(column, wanted)
 
-    def to_derive(self, counts: Ints, samples: Samples) -> Sessions:
-        """What `derive_many` reads, with the samples of these sessions."""
+    def to_derive(self, counts: Ints, samples: Samples, past: Past | None) -> Sessions:
+        """What `derive_many` reads, with the samples and the past of these sessions."""
         contexts = [_CONTEXTS.get(context, PLAIN) for context, _, _ in self._fast.lane.shapes]
         classes = np.array(contexts, np.int8)
         rated = [found.info.rated_power_w for found in self.terms]
@@ -289,20 +289,24 @@ class Heads:
             state=self.state_codes,
             seq_counts=self.column("seqs"),
             seqs=self.seqs,
+            past=past,
         )
 
-    def numbers(self, counts: Ints, samples: Samples) -> tuple[Ints, Ints]:
-        """Connector and evse: start, changes, the first sample, the end (OCPP 2.0.1 E01.FR.16)."""
-        firsts = (np.cumsum(counts) - counts)[counts > 0]
+    def numbers(self, counts: Ints, samples: Samples, past: Bits) -> tuple[Ints, Ints]:
+        """Connector and evse: start, changes, the first sample, the end (OCPP 2.0.1 E01.FR.16).
+        Of those with a `past` the first sample is told by the row.
+        """
+        sampled_here = (counts > 0) & ~past
+        firsts = (np.cumsum(counts) - counts)[sampled_here]
         shape = samples.shape[firsts]
         out = []
         for place, name in ((1, "connector"), (2, "evse")):
             number = self.column(name).copy()
             if (number < 0).any():
-                sampled = np.full(len(number), -1, np.int64)
+                sampled = self.column(f"seen_{name}").copy()
                 known = np.array([one[place] for one in self._fast.lane.shapes], np.int64)
                 if len(shape):
-                    sampled[counts > 0] = known[shape]
+                    sampled[sampled_here] = known[shape]
                 number = np.where(number >= 0, number, sampled)
                 number = np.where(number >= 0, number, self.column(f"end_{name}"))
             out.append(number)

@@ -16,8 +16,8 @@ _LOW = (1 << 32) - 1
 COLUMNS = (
     "slot", "version", "events", "superseded", "slice_first", "slice_last", "last_ts",
     "kept_from_s", "start_ts", "start_seq", "start_mwh", "ended", "end_ts", "end_seq", "end_mwh",
-    "change_first", "change_last", "connector", "evse", "end_connector", "end_evse", "states",
-    "seqs",
+    "change_first", "change_last", "connector", "evse", "end_connector", "end_evse",
+    "seen_connector", "seen_evse", "states", "seqs",
 )  # fmt: skip
 AT = {name: place for place, name in enumerate(COLUMNS)}
 """Where each column stands."""
@@ -29,7 +29,7 @@ def table_of(records: NDArray[np.void], slots: Small) -> Ints:
     table = np.zeros((len(COLUMNS), size), np.int64)
     for name in (
         "version", "last_ts", "kept_from_s", "start_ts", "start_seq", "start_mwh", "connector",
-        "evse", "states", "seqs",
+        "evse", "seen_connector", "seen_evse", "states", "seqs",
     ):  # fmt: skip
         table[AT[name]] = records[name]
     table[AT["slot"]] = slots

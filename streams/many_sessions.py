@@ -14,8 +14,9 @@ import numpy as np
 
 from schemas.units import SLICE_MS
 from streams.catalogue import Catalogue
-from streams.core.columns import ABSENT, Bits, Ints, Many, Samples, Small
+from streams.core.columns import ABSENT, Bits, Ints, Many, Past, Samples, Small
 from streams.core.many import derive_many
+from streams.core.many_past import Kept, kept_of
 from streams.core.resting import Resting
 from streams.core.session import Bill, Session, slices_code
 from streams.fast_lane import FastLane
@@ -24,6 +25,7 @@ from streams.lasting import LastingContracts
 from streams.many_prices import Prices, Terms, bills, payable, prices_of, terms_of, unpriced
 from streams.many_rows import ManyRows, slice_bounds
 from streams.session_rows import COUNT_BITS, VERSION_BITS
+from streams.tails import at_rest, joined
 
 
 @dataclass(slots=True)
@@ -48,6 +50,8 @@ class Ready:
     last_ts: Ints
     """As in `streams.core.resting.RECORD`; so is the next one."""
     kept_from_s: Ints
+    kept: Kept
+    """ABSENT also where slices may change though only later samples come."""
 
 
 def derive_due(
@@ -60,11 +64,17 @@ def derive_due(
     """The rows of all due sessions, awake and at rest, that are ordinary and have news."""
     heads = Heads(fast, terms)
     rest = [session for session in due if not heads.take(session)]
-    heads.close(resting, slots)
+    known = at_rest(fast.lane, resting, slots, terms.catalogue.revision)
+    heads.close(resting, known.slots, known.records)
     if not heads:
         return Outcome(rest)
-    counts, samples = fast.lane.gather(heads.column("slot").astype(np.int32))
-    work = _Work(resting, terms.catalogue, heads, counts, samples, Outcome(rest))
+    whole = len(heads) - len(known.before)
+    counts, samples = fast.lane.gather(heads.column("slot")[:whole].astype(np.int32))
+    if past := known.past(whole):
+        counts = np.concatenate([counts, known.counts])
+        samples = joined([samples, known.samples])
+    before = np.concatenate([np.zeros(whole, np.int64), known.before])
+    work = _Work(resting, terms.catalogue, heads, counts, samples, before, past, Outcome(rest))
     work.leave_what_is_known()
     return work.outcome() if heads else Outcome(rest)
 
@@ -78,6 +88,9 @@ class _Work:
     heads: Heads
     counts: Ints
     samples: Samples
+    before: Ints
+    """How many samples the past of each session has."""
+    past: Past | None
     out: Outcome
     events: Ints = field(init=False)
     versions: Ints = field(init=False)
@@ -85,13 +98,14 @@ class _Work:
     def leave_what_is_known(self) -> None:
         """Drop sessions whose stored row knows as much already."""
         heads = self.heads
-        self.events = self.counts + heads.column("events")
+        self.events = self.counts + self.before + heads.column("events")
         knowledge = 2 * self.events + heads.column("superseded")
         self.versions = (self.catalogue.revision << VERSION_BITS) | knowledge
         news = self.versions > heads.column("version")
         if not news.all():
             self.samples = self.samples.where(np.repeat(news, self.counts))
-            self.counts = self.counts[news]
+            self.counts, self.before = self.counts[news], self.before[news]
+            self.past = self.past and self.past.where(news)
             self._keep(news)
 
     def _keep(self, chosen: Bits) -> None:
@@ -101,8 +115,8 @@ class _Work:
     def outcome(self) -> Outcome:
         """Derive, choose terms, price; what turns out odd on the way joins the rest."""
         heads, out = self.heads, self.out
-        many = derive_many(heads.to_derive(self.counts, self.samples))
-        connector, evse = heads.numbers(self.counts, self.samples)
+        many = derive_many(heads.to_derive(self.counts, self.samples, self.past))
+        connector, evse = heads.numbers(self.counts, self.samples, self.before > 0)
         stored = self._stored_until(many)
         last_ts, start_ms = self._last_ts(), heads.column("start_ts")
         billed = (many.quarantine == "") | (many.quarantine == "not_ended")
@@ -120,6 +134,7 @@ class _Work:
             connector, evse, billed, stored, last_ts = (
                 column[keep] for column in (connector, evse, billed, stored, last_ts)
             )
+            self.before = self.before[keep]
             contracts = list(compress(terms.contracts, keep.tolist()))
             terms = Terms(contracts, terms.which[keep], terms.tariffs)
             prices, _ = prices_of(many, terms, heads.column("start_ts"), billed)
@@ -146,8 +161,18 @@ class _Work:
             slices_from_s=stored,
         )
         _remember_slices(heads.sessions, many)
-        out.ready = Ready(rows, heads, bills(rows), last_ts, _kept_from_s(many, prices))
+        kept_from_s = _kept_from_s(many, prices)
+        kept = self._kept(many, last_ts, kept_from_s)
+        out.ready = Ready(rows, heads, bills(rows), last_ts, kept_from_s, kept)
         return out
+
+    def _kept(self, many: Many, last_ts: Ints, kept_from_s: Ints) -> Kept:
+        heads = self.heads
+        kept = kept_of(
+            many, heads.column("start_ts"), heads.column("change_first"), last_ts, self.before > 0
+        )
+        goes_on = kept_from_s == many.settled_ms // SLICE_MS * (SLICE_MS // 1000)
+        return kept._replace(begin_mwh=np.where(goes_on, kept.begin_mwh, ABSENT))
 
     def _last_ts(self) -> Ints:
         """Of each session's newest sample; ABSENT without any."""
@@ -164,9 +189,10 @@ class _Work:
         heads = self.heads
         version, kept = heads.column("version"), heads.column("kept_from_s")
         before = (version % (1 << COUNT_BITS) >> 1) - heads.column("events")  # samples then
-        out = np.full(len(kept), ABSENT)
+        out = np.where(self.before > 0, kept, ABSENT)
         at = np.flatnonzero(
-            (kept != ABSENT)
+            (self.before == 0)
+            & (kept != ABSENT)
             & (version >> VERSION_BITS == self.catalogue.revision)
             & (before > 0)
             & (before <= self.counts)
@@ -191,12 +217,17 @@ class _Work:
 
 def _kept_from_s(many: Many, prices: Prices) -> Ints:
     """See `streams.core.resting.RECORD`. What is rounded up to steps lies in the last slice with a
-    volume, and moves on with it: then none is kept.
+    volume, and moves on with it: that one is not kept, nor are those after it. While a volume is
+    not settled it may also move back: then none is kept.
     """
     out = many.settled_ms // SLICE_MS * (SLICE_MS // 1000)
+    settled = many.settled_ms == many.until_ms
     for at, _, priced in prices:
         for line in priced.lines:
-            out[at[line.billed != line.quantity]] = ABSENT
+            rounded = line.billed != line.quantity
+            whose = at[rounded]
+            before = np.minimum(out[whose], line.rest_ms[rounded] // 1000)
+            out[whose] = np.where(settled[whose], before, ABSENT)
     return out
 
 

@@ -10,7 +10,7 @@ are sentinels, so that columns stay plain integers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +55,41 @@ class Samples(NamedTuple):
 
 
 @dataclass(slots=True)
+class Past:
+    """What is known of sessions of which only the newest samples are told, S long.
+
+        start ──── slices that stay ────┬── slice of the anchor ──┬─────
+                   kept_*               │   anchor: *_ms, *_mwh   │  samples
+                                        └ first instant of that slice
+
+    An *anchor* is the newest sample that is left out, with a register, and nothing was known after
+    it. Start and changes of state are told whole. Elsewhere `anchored` is False and the rest 0.
+    """
+
+    anchored: Bits
+    anchor_ms: Ints
+    anchor_mwh: Ints
+    begin_mwh: Ints
+    """Register when the session began."""
+    energy_mwh: Ints
+    """From the start to the anchor, as are the next two."""
+    charging_ms: Ints
+    idle_ms: Ints
+    max_power_mw: Ints
+    """UNKNOWN where none was measured."""
+    first_slice_ms: Ints
+    """Begin of the session's first slice."""
+    kept_energy_mwh: Ints
+    """From the start to the begin of the anchor's slice, as are the next two."""
+    kept_charging_ms: Ints
+    kept_idle_ms: Ints
+
+    def where(self, keep: Bits) -> Past:
+        """Some of the sessions."""
+        return Past(*(getattr(self, field.name)[keep] for field in fields(self)))
+
+
+@dataclass(slots=True)
 class Sessions:
     """Sessions to derive, S of them, and their N samples in session order, duplicates removed.
 
@@ -87,6 +122,8 @@ class Sessions:
     state: NDArray[np.int8]
     seq_counts: Ints
     seqs: Ints
+    past: Past | None = None
+    """None: all sessions are told whole. One with a past is open."""
 
 
 @dataclass(slots=True)
@@ -114,6 +151,8 @@ class Many:
     """ABSENT: None."""
     meter_start_mwh: Ints
     meter_stop_mwh: Ints
+    readings: Ints
+    """Of the register; of a session with a past from its anchor on."""
     max_power_mw: Ints
     """ABSENT: None."""
     charging_ms: Ints
@@ -121,6 +160,7 @@ class Many:
     suspended_evse_ms: Ints
     duration_ms: Ints
     slice_counts: Ints
+    """Of a session with a past, its slices before that of the anchor are told as one."""
     slice_start_ms: Ints
     slice_energy_mwh: Ints
     slice_occupied_ms: Ints
@@ -141,6 +181,8 @@ class PricedLine:
     present: Bits
     quantity: Ints
     billed: Ints
+    rest_ms: Ints
+    """Begin of the slice that has what is billed beyond the volumes of the slices."""
     start_ms: Ints
     end_ms: Ints
     excl_micro: Ints

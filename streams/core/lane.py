@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from streams.core.columns import ABSENT, UNKNOWN, Bits, Ints, Samples, Small
 from streams.core.events import CURRENT, SAMPLE, Sample
 from streams.core.lane_rows import RAW, ROW, Bases, Rows, in_order
+from streams.core.many_order import firsts_of, places
 
 _BLOCK = 4
 """Rows of a block: where few bytes a session meet few blocks a read. Sessions of 1 to 40 rows take
@@ -92,9 +93,9 @@ class SampleLane:
         self._bases.forget(which)
         self._spare_slots.frombytes(which.astype(np.intc).tobytes())
 
-    def rows(self, slot: int) -> int:
-        """How many rows the slot holds; duplicates that no `gather` has met count too."""
-        return int(self._count(np.array([slot]))[0])
+    def held(self, slots: Small | Sequence[int]) -> Ints:
+        """How many rows these slots hold; duplicates that no `gather` has met count too."""
+        return self._count(np.asarray(slots, np.int64))
 
     @property
     def nbytes(self) -> int:
@@ -138,16 +139,19 @@ class SampleLane:
             self._spare.resize(_more(len(self._spare), len(blocks)), refcheck=False)
         self._spare[old : self._spares] = blocks
 
-    def _blocks(self, slots: Ints, held: Ints) -> Ints:
-        """All blocks of these slots, slot by slot, each slot's in the order of filling."""
-        needed = -(-held // _BLOCK)
+    def _blocks(self, slots: Ints, held: Ints, skip: Ints | int = 0) -> Ints:
+        """All blocks of these slots but their first `skip`, slot by slot, each slot's in the order
+        of filling.
+        """
+        needed = -(-held // _BLOCK) - skip
         out: Ints = np.empty(int(needed.sum()), np.int64)
-        at = np.cumsum(needed) - 1
+        ends = np.cumsum(needed)
+        at, least = ends - 1, ends - needed
         block = self._tail.take(slots)
         while True:  # one step back in all chains at once
-            more = block >= 0
+            more = at >= least
             if not more.all():
-                at, block = at[more], block[more]
+                at, least, block = at[more], least[more], block[more]
             if not len(at):
                 return out
             out[at] = block
@@ -228,6 +232,19 @@ class SampleLane:
             at = (blocks[:, None] * _BLOCK + np.arange(_BLOCK)).ravel()[filled]
             held, rows = self._repair(which, held, at, rows, np.flatnonzero(behind))
         return held, self._bases.unpack(which, held, rows)
+
+    def newest(self, slots: Small | Sequence[int], skip: Ints) -> tuple[Ints, Samples]:
+        """Counts and rows of these slots beyond their first `skip`, as they came.
+
+        After a `gather` that found `skip` rows these are the ones that have come since.
+        """
+        which, held = self._distinct(slots)
+        counts = np.maximum(held - skip, 0)
+        whole = np.minimum(skip, held) // _BLOCK
+        blocks = self._blocks(which, held, whole)
+        begins = firsts_of(-(-held // _BLOCK) - whole) * _BLOCK + skip - whole * _BLOCK
+        rows: Rows = self._rows.view(_WHOLE).take(blocks).view(RAW)[places(begins, counts)]
+        return counts, self._bases.unpack(which, counts, rows)
 
     def events(self, slot: int) -> set[Sample]:
         """The slot's samples as the tuples that the general path works on."""

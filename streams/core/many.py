@@ -11,23 +11,28 @@ no register but power) is not `ok` and needs them.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from streams.core.columns import ABSENT, UNKNOWN, Ints, Many, Sessions
+from streams.core.columns import ABSENT, UNKNOWN, Ints, Many, Past, Sessions
 from streams.core.many_curve import Curves, curves_of
 from streams.core.many_order import Frame, frame_of
 from streams.core.many_slices import slices_of, timelines_of
 from streams.core.many_verdict import verdicts_of
+from streams.core.verdict import MAX_ENERGY_MWH
 
 
 def derive_many(sessions: Sessions) -> Many:
     """What is known of each session, with its slices; see `Many.ok`."""
-    frame = frame_of(sessions)
+    begin_ms, sessions = sessions.start_ts, _from_anchors(sessions)
+    frame = frame_of(sessions, begin_ms)
     curves = curves_of(sessions, frame)
     lines = timelines_of(sessions, frame, curves)
     verdicts = verdicts_of(sessions, frame, curves)
-    ok = frame.ok & curves.ok
-    slices, charging_ms, idle_ms = slices_of(sessions, frame, curves, lines, ok)
+    energy_mwh, start_mwh = _energy(sessions.past, curves)
+    ok = frame.ok & curves.ok & (energy_mwh <= MAX_ENERGY_MWH)  # so energy times duration fits
+    slices, charging_ms, idle_ms = slices_of(sessions, frame, curves, lines, begin_ms, ok)
     return Many(
         ok=ok,
         status=verdicts.status,
@@ -39,9 +44,10 @@ def derive_many(sessions: Sessions) -> Many:
         closed=sessions.ended,
         first_event_ms=frame.first_ms,
         last_event_ms=frame.last_ms,
-        energy_mwh=curves.energy_mwh,
-        meter_start_mwh=curves.start_mwh,
+        energy_mwh=energy_mwh,
+        meter_start_mwh=start_mwh,
         meter_stop_mwh=curves.stop_mwh,
+        readings=curves.counts,
         max_power_mw=_max_power(sessions, frame),
         charging_ms=charging_ms,
         idle_ms=idle_ms,
@@ -53,6 +59,29 @@ def derive_many(sessions: Sessions) -> Many:
         slice_occupied_ms=slices.occupied_ms,
         slice_charging_ms=slices.charging_ms,
         slice_idle_ms=slices.idle_ms,
+    )
+
+
+def _from_anchors(sessions: Sessions) -> Sessions:
+    """Sessions with a past as if they had begun at its anchor."""
+    past = sessions.past
+    if past is None:
+        return sessions
+    return replace(
+        sessions,
+        start_ts=np.where(past.anchored, past.anchor_ms, sessions.start_ts),
+        start_mwh=np.where(past.anchored, past.anchor_mwh, sessions.start_mwh),
+    )
+
+
+def _energy(past: Past | None, curves: Curves) -> tuple[Ints, Ints]:
+    """Energy of the whole sessions, and the register when they began."""
+    if past is None:
+        return curves.energy_mwh, curves.start_mwh
+    since = np.where(curves.energy_mwh == ABSENT, 0, curves.energy_mwh)
+    return (
+        np.where(past.anchored, past.energy_mwh + since, curves.energy_mwh),
+        np.where(past.anchored, past.begin_mwh, curves.start_mwh),
     )
 
 
@@ -71,4 +100,7 @@ def _max_power(sessions: Sessions, frame: Frame) -> Ints:
     sampled = sessions.counts > 0
     if sampled.any():
         highest[sampled] = np.maximum.reduceat(sessions.samples.power_mw, frame.firsts[sampled])
+    if sessions.past is not None:
+        before = np.where(sessions.past.anchored, sessions.past.max_power_mw, UNKNOWN)
+        highest = np.maximum(highest, before)
     return np.where(highest == UNKNOWN, ABSENT, highest)

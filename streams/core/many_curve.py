@@ -17,7 +17,6 @@ from streams.core.columns import ABSENT, BEGIN, END, UNKNOWN, Bits, Ints, Sessio
 from streams.core.curve import _SLACK_MWH as SLACK_MWH
 from streams.core.curve import UNRATED_POWER_W
 from streams.core.many_order import Frame, falls, firsts_of
-from streams.core.verdict import MAX_ENERGY_MWH
 
 
 class Curves(NamedTuple):
@@ -89,7 +88,6 @@ def _doubt(c: Curves, s: Sessions, frame: Frame) -> None:
     ok, several = c.ok, np.flatnonzero(c.counts > 1)
     fallen = falls(c.mwh[:-1], c.firsts[c.counts > 0], 0)
     ok[np.searchsorted(c.firsts, fallen, "right") - 1] = False
-    ok &= c.energy_mwh <= MAX_ENERGY_MWH  # and so energy times duration fits 64 bits
     first = c.firsts[several]
     rise_ms = c.ts[first + 1] - c.ts[first]
     ok[several] &= rise_ms >= 0  # a reading before a start that has its register from a sample

@@ -55,8 +55,8 @@ def falls(values: NDArray[np.integer], firsts: Ints, least: int) -> Ints:
     return np.flatnonzero(steps < least) + 1
 
 
-def frame_of(s: Sessions) -> Frame:
-    """Order and bounds; `ok` where the order is plain."""
+def frame_of(s: Sessions, begin_ms: Ints) -> Frame:
+    """Order and bounds; `ok` where the order is plain. `begin_ms`: of the whole sessions."""
     size = len(s.counts)
     owner = np.repeat(np.arange(size), s.counts)
     firsts = firsts_of(s.counts)
@@ -67,14 +67,14 @@ def frame_of(s: Sessions) -> Frame:
     ok = ~((s.start_mwh != ABSENT) & (first_ms < s.start_ts))
     ok &= ~(s.ended & (s.end_mwh != ABSENT) & (last_ms > s.end_ts))
     ends = np.where(s.ended, s.end_ts, s.start_ts)
-    first_ms = _each(np.minimum, first_ms, s.start_ts, s.change_first, ends)
+    first_ms = _each(np.minimum, first_ms, begin_ms, s.change_first, ends)
     last_ms = _each(np.maximum, last_ms, s.start_ts, s.change_last, ends)
     until_ms = np.where(s.ended, s.end_ts, last_ms)
-    duration_ms = until_ms - s.start_ts
+    duration_ms = until_ms - begin_ms
     ok &= s.ended | ~s.superseded
     ok &= (s.start_ts >= FIRST_VALID_MS) & (duration_ms >= 0) & (duration_ms <= MAX_DURATION_MS)
     # Far events are no error, but times their energy they might not fit 64 bits.
-    ok &= (s.start_ts - first_ms <= MAX_DURATION_MS) & (last_ms - until_ms <= MAX_DURATION_MS)
+    ok &= (begin_ms - first_ms <= MAX_DURATION_MS) & (last_ms - until_ms <= MAX_DURATION_MS)
     ok &= s.rated_power_w <= MAX_RATED_W
     ok[owner[falls(s.samples.ts, firsts[sampled], 1)]] = False
     ok[_clock_jumped(s, owner, firsts)] = False

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.units import SLICE_MS
-from streams.core.columns import ABSENT, CHARGING, IDLE, Bits, Ints, Sessions
+from streams.core.columns import ABSENT, CHARGING, IDLE, Bits, Ints, Past, Sessions
 from streams.core.many_curve import Curves
 from streams.core.many_order import Frame, firsts_of, places
 
@@ -133,6 +133,8 @@ class _Grid(NamedTuple):
     border: Ints
     inner: Ints
     """Those that are not the last of their session."""
+    leading: Ints
+    """Those that stand for all slices before that of the anchor."""
 
     def steps(self, sums: Ints) -> Ints:
         """Differences within each session of values at later borders, from 0."""
@@ -142,11 +144,13 @@ class _Grid(NamedTuple):
 
 
 def slices_of(
-    s: Sessions, frame: Frame, curves: Curves, lines: Timelines, ok: Bits
+    s: Sessions, frame: Frame, curves: Curves, lines: Timelines, begin_ms: Ints, ok: Bits
 ) -> tuple[Slices, Ints, Ints]:
-    """Slices of the sessions that are `ok`, and charging and idle ms of all sessions."""
+    """Slices of the sessions that are `ok`, and charging and idle ms of all sessions. `begin_ms`:
+    of the whole sessions.
+    """
     charging, idle = lines.at(np.arange(len(ok)), frame.until_ms)
-    grid = _grid(s.start_ts, frame.until_ms, ok)
+    grid = _grid(s, frame.until_ms, ok)
     owner, inner = grid.owner, grid.inner
     energy_sums = np.where(curves.energy_mwh == ABSENT, 0, curves.energy_mwh)[owner]
     charging_sums, idle_sums = charging[owner], idle[owner]
@@ -155,30 +159,53 @@ def slices_of(
     energy_sums[flows] = _energy_before(
         frame, curves, lines, owner[flows], grid.border[flows], charging_sums[flows]
     )
+    if s.past is not None:
+        charging, idle = charging + s.past.charging_ms, idle + s.past.idle_ms
+        _go_on(s.past, grid, (energy_sums, charging_sums, idle_sums))
     slices = Slices(
         counts=grid.counts,
         start_ms=grid.start_ms,
         energy_mwh=grid.steps(energy_sums),
-        occupied_ms=grid.steps(grid.border - s.start_ts[owner]),
+        occupied_ms=grid.steps(grid.border - begin_ms[owner]),
         charging_ms=grid.steps(charging_sums),
         idle_ms=grid.steps(idle_sums),
     )
     return slices, charging, idle
 
 
-def _grid(start_ms: Ints, until_ms: Ints, ok: Bits) -> _Grid:
-    first = start_ms // SLICE_MS
+def _go_on(past: Past, grid: _Grid, sums: tuple[Ints, Ints, Ints]) -> None:
+    """Sums since the anchor become those since the start, in place."""
+    before = past.energy_mwh, past.charging_ms, past.idle_ms
+    kept = past.kept_energy_mwh, past.kept_charging_ms, past.kept_idle_ms
+    led = grid.owner[grid.leading]
+    for column, to_anchor, to_slice in zip(sums, before, kept, strict=True):
+        np.add(column, to_anchor[grid.owner], out=column)
+        column[grid.leading] = to_slice[led]
+
+
+def _grid(s: Sessions, until_ms: Ints, ok: Bits) -> _Grid:
+    first = s.start_ts // SLICE_MS
     counts = np.where(ok, np.maximum((until_ms - 1) // SLICE_MS - first, 0) + 1, 0)
+    leads = np.zeros(len(ok), np.int64)
+    if s.past is not None:  # all slices before that of the anchor are one
+        leads[ok & s.past.anchored & (s.past.first_slice_ms < first * SLICE_MS)] = 1
+        counts += leads
     owner = np.repeat(np.arange(len(ok)), counts)
-    nth = np.arange(len(owner)) - firsts_of(counts)[owner]
-    begin = (first[owner] + nth) * SLICE_MS
+    firsts = firsts_of(counts)
+    nth = np.arange(len(owner)) - firsts[owner]
+    begin = ((first - leads)[owner] + nth) * SLICE_MS
+    border = np.minimum(begin + SLICE_MS, until_ms[owner])
+    leading = firsts[leads > 0]
+    if s.past is not None:
+        begin[leading] = s.past.first_slice_ms[owner[leading]]
     return _Grid(
         counts=counts,
         owner=owner,
         nth=nth,
         start_ms=begin,
-        border=np.minimum(begin + SLICE_MS, until_ms[owner]),
+        border=border,
         inner=np.flatnonzero(nth < counts[owner] - 1),
+        leading=leading,
     )
 
 

@@ -123,7 +123,7 @@ def play(drive: Drive, random: Random) -> Drive:
 def in_lane(drive: Drive) -> int:
     """Samples in the lane."""
     worker = drive.worker
-    return sum(map(worker._fast.lane.rows, worker._book.resting.slot_of.values()))
+    return int(worker._fast.lane.held(list(worker._book.resting.slot_of.values())).sum())
 
 
 def misfits(drive: Drive) -> int:

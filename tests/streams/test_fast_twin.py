@@ -28,19 +28,20 @@ REACHED = {
     "set aside no_energy", "set aside implausible_energy", "set aside implausible_power",
     "set aside end_before_start",
     "step meanwhile", "step crash", "step restart", "step revoke", "step forget", "step lend",
-    "step revise", "at rest", "matched heads", "matched samples",
+    "step revise", "at rest", "told on", "matched heads", "matched samples",
 }  # fmt: skip
 """What must have come up among the streams (`twin_kit.Counts.seen`)."""
 
 
-def played(seeds: Iterable[int]) -> Counts:
+def played(seeds: Iterable[int], *, live: bool = False) -> Counts:
     """All counts together; every seed on which the sides differ is named."""
     counts, failed = Counts(), []
     for seed in seeds:
+        script = script_of(seed, live=live)
         try:
-            counts.add(play(script_of(seed)))
+            counts.add(play(script))
         except Exception:  # noqa: BLE001  # what a worker raises is a difference too
-            failed.append(f"seed {seed}: {differs(script_of(seed))}")
+            failed.append(f"seed {seed}: {differs(script)}")
     assert not failed, "\n".join(failed)
     return counts
 
@@ -62,6 +63,17 @@ def test_streams_are_written_alike_with_the_fast_lane_open_and_shut() -> None:
     assert not missing
 
 
+def went_on(counts: Counts) -> None:
+    """Many rows were of sessions at rest, and of those many were derived on from their newest."""
+    assert counts.seen["at rest"] >= 0.3 * counts.fast_sessions
+    assert counts.seen["told on"] >= 0.2 * counts.seen["at rest"]
+
+
+@pytest.mark.slow
+def test_live_streams_are_written_alike_with_the_fast_lane_open_and_shut() -> None:
+    went_on(played(range(60), live=True))
+
+
 def test_a_stream_is_the_same_for_the_same_seed() -> None:
     assert script_of(3) == script_of(3)
     assert script_of(3) != script_of(4)
@@ -73,3 +85,10 @@ def test_a_stream_is_the_same_for_the_same_seed() -> None:
 def test_ten_thousand_streams_are_written_alike(thousand: int) -> None:
     counts = played(range(1000 * thousand + 1_000_000, 1000 * thousand + 1_001_000))
     much_was_fast(counts)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("hundred", range(10))
+def test_a_thousand_live_streams_are_written_alike(hundred: int) -> None:
+    went_on(played(range(100 * hundred + 2_000_000, 100 * hundred + 2_000_100), live=True))

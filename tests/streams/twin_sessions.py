@@ -18,8 +18,12 @@ Event = dict[str, Any]
 class Teller:
     """Tells the events of sessions by chance; `odd` is how often a thing goes wrong."""
 
-    def __init__(self, chance: Random) -> None:
+    def __init__(self, chance: Random, *, calm: bool = False) -> None:
         self.chance = chance
+        self.lengths = (12, 25) if calm else (0, 1, 3, 6, 12)
+        """Of sessions, in updates."""
+        self.seldom = 0.1 if calm else 1.0
+        """How often updates are other than a plain sample, to how often they might be."""
         self.begin = chance.choice(BEGINS) + chance.choice((0, 0, 7_200_000, 1_234_567))
         self.odd = chance.choice((0.0, 0.0, 0.0, 0.02, 0.02, 0.1))
         self.ids = 0
@@ -68,7 +72,7 @@ class Teller:
                             area=("Yard",))]  # fmt: skip
         if chance.random() < 0.1:  # where it is, only its samples tell
             out[0] = out[0] | {"evse_id": None, "connector_id": None}
-        for _ in range(chance.choice((0, 1, 3, 6, 12))):
+        for _ in range(chance.choice(self.lengths)):
             ts += step if chance.random() < 0.8 else chance.choice((0, 1, 900_000, 4_321_000))
             seq += 1
             rise = chance.choice((0, 100, 250, 37.125, 1_000, 90_000 if self.wrong() else 500))
@@ -95,21 +99,24 @@ class Teller:
 
     def _update(self, register: float) -> Event:
         chance = self.chance
-        if chance.random() < 0.15:
+        if chance.random() < 0.15 * self.seldom:
             state = ("Charging", "Charging", "SuspendedEV", "SuspendedEVSE", "EVConnected", None)
             return {"type": "charging_state_changed", "charging_state": chance.choice(state)}
         out: Event = {"type": "meter_sampled"}
         shown: list[Any] = [register] * 6 + [int(register), str(register), f"{register}4", 0]
         number = chance.random()
-        if number < 0.85:
-            out["import_wh"] = chance.choice(shown) if chance.random() < 0.4 else register
+        if number < 1 - 0.15 * self.seldom:
+            strange = chance.random() < 0.4 * self.seldom
+            out["import_wh"] = chance.choice(shown) if strange else register
         if out.get("import_wh") == 0 and not self.wrong():
             out["import_wh"] = register
+        quoted = chance.random() < self.seldom
         out |= self._some(
-            power_w=(0, 3_680, 7_359.99, 11_000, "22000.5", 60_000),
-            current_a=(0, 16, 15.999, "32"), soc_percent=(40, 55.5, "80"),
+            power_w=(0, 3_680, 7_359.99, 11_000, "22000.5" if quoted else 9, 60_000),
+            current_a=(0, 16, 15.999, "32" if quoted else 32),
+            soc_percent=(40, 55.5, "80" if quoted else 80),
         )  # fmt: skip
-        if chance.random() < 0.1:
+        if chance.random() < 0.1 * self.seldom:
             out["context"] = chance.choice(
                 ("Transaction.Begin", "Transaction.End", "Trigger", "Sample.Clock", "")
             )

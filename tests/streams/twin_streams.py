@@ -94,28 +94,29 @@ _LOSSES = ("crash", "restart", "revoke", "forget", "lend")
 
 
 def _steps(
-    chance: Random, sizes: tuple[int, int], happenings: tuple[str, ...]
+    chance: Random, sizes: tuple[int, int], happenings: tuple[str, ...], *, live: bool
 ) -> list[tuple[str, int]]:
     """Chunks, flushes, and what befalls workers."""
     left = list(sizes)
     out: list[tuple[str, int]] = []
-    most = chance.choice((3, 10, 40, 40))
+    most = chance.choice((1, 2, 4) if live else (3, 10, 40, 40))
+    eager = 0.75 if live else 0.45
     while any(left):
         p = chance.choice([p for p in (0, 1) if left[p]])
         count = min(left[p], chance.randint(1, most))
         left[p] -= count
         out.append(("take", 10 * count + p))
         what = chance.random()
-        if what < 0.45:
+        if what < eager:
             out.append(("flush", 0))
-        elif what < 0.5:
+        elif what < eager + 0.05:
             p = chance.choice((0, 1))
             taken = min(left[p], chance.randint(1, 9))
             left[p] -= taken
             out.append(("meanwhile", 10 * taken + p))
-        elif what < 0.6:
+        elif what < eager + 0.15:
             out.append(("wait", chance.choice((4_000, 70_000, 400_000))))
-        elif happenings and what < 0.8:
+        elif happenings and what < max(0.8, eager + 0.17):
             name = chance.choice(happenings)
             numbers = {"crash": chance.randint(0, 6), "lend": 10 * chance.randint(1, 9) + p}
             numbers |= {"forget": p, "revise": chance.randint(1, 2), "revoke": numbers["crash"]}
@@ -140,10 +141,10 @@ def _once(events: list[Event]) -> list[Event]:
     return out
 
 
-def script_of(seed: int) -> Script:
-    """The script of a seed."""
+def script_of(seed: int, *, live: bool = False) -> Script:
+    """The script of a seed; `live`: long sessions that are looked at after every few events."""
     chance = Random(seed)
-    teller = Teller(chance)
+    teller = Teller(chance, calm=live)
     events = _rough(teller, _fleet(teller))
     happenings = chance.choice(
         ((), (), (), (), _LOSSES, _LOSSES, ("revise",), ("revise",), (*_LOSSES, *["revise"] * 4))
@@ -157,7 +158,7 @@ def script_of(seed: int) -> Script:
     world = chance.randrange(len(WORLDS))
     return Script(
         logs=(log0, log1),
-        steps=tuple(_steps(chance, (len(log0), len(log1)), happenings)),
+        steps=tuple(_steps(chance, (len(log0), len(log1)), happenings, live=live)),
         catalogues=tuple(catalogue(world, revision) for revision in (1, 2, 3)),
         keep_s=chance.choice((0, 0, 10, 300)),
         live_s=chance.choice((0, 0, 5, 60)),

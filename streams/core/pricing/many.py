@@ -124,6 +124,7 @@ def price_many(compiled: Compiled, currency_exponent: int, volumes: Volumes) -> 
     spreads = [_spread(line, volumes, layout) for line in lines]
     sides = [line.rule.rate_excl for line in lines], [line.rule.rate_incl for line in lines]
     minor = MICRO // 10**currency_exponent
+    rests = [_rest_ms(spread, volumes, layout) for spread in spreads]
     (excl, incl), (rounded_excl, rounded_incl), (slice_excl, slice_incl) = (
         [_line_sums(lines, rates, compiled.scale, len(volumes.start_ms)) for rates in sides],
         [_rounded(lines, rates, compiled.scale, minor, len(volumes.start_ms)) for rates in sides],
@@ -132,8 +133,8 @@ def price_many(compiled: Compiled, currency_exponent: int, volumes: Volumes) -> 
     return PricedMany(
         ok=_fits(lines, spreads, layout, len(volumes.start_ms)),
         lines=[
-            _priced_line(line, volumes, excl[i + 1] - excl[i], incl[i + 1] - incl[i])
-            for i, line in enumerate(lines)
+            _priced_line(line, volumes, rest_ms, excl[i + 1] - excl[i], incl[i + 1] - incl[i])
+            for i, (line, rest_ms) in enumerate(zip(lines, rests, strict=True))
         ],
         excl_micro=excl[-1],
         incl_micro=incl[-1],
@@ -258,13 +259,22 @@ def _fits(lines: list[_Line], spreads: list[_Spread], layout: _Layout, sessions:
     return fits
 
 
-def _priced_line(line: _Line, volumes: Volumes, excl_micro: Ints, incl_micro: Ints) -> PricedLine:
+def _rest_ms(spread: _Spread, volumes: Volumes, layout: _Layout) -> Ints:
+    out = volumes.start_ms.copy()
+    out[layout.having] = volumes.slice_start_ms[spread.at]
+    return out
+
+
+def _priced_line(
+    line: _Line, volumes: Volumes, rest_ms: Ints, excl_micro: Ints, incl_micro: Ints
+) -> PricedLine:
     return PricedLine(
         dimension=line.dimension,
         rule=line.rule,
         present=line.quantity != 0,
         quantity=line.quantity,
         billed=line.billed,
+        rest_ms=rest_ms,
         start_ms=volumes.start_ms,
         end_ms=volumes.start_ms if line.dimension == FLAT else volumes.end_ms,
         excl_micro=excl_micro,

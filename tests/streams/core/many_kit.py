@@ -194,7 +194,8 @@ def found(many: Many) -> list[dict[str, Any] | None]:
         at += count
         if many.ok[i]:
             scalars = _scalars(many, i)
-            del scalars["settled_ms"]  # no fact: how far facts stay when samples are added
+            # No facts: how far facts stay when samples are added, and whether that is sure.
+            del scalars["settled_ms"], scalars["readings"]
             out.append({**scalars, "slices": mine})
         else:
             assert count == 0

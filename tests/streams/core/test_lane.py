@@ -124,7 +124,7 @@ class LaneBesideLists(RuleBasedStateMachine):
     @invariant()
     def it_counts_the_same_rows_and_duplicates(self) -> None:
         assert self.lane.duplicates == self.dropped
-        assert {slot: self.lane.rows(slot) for slot in self.twin} == {
+        assert {slot: int(self.lane.held([slot])[0]) for slot in self.twin} == {
             slot: len(twin.rows) for slot, twin in self.twin.items()
         }
 
@@ -281,9 +281,9 @@ def test_rows_that_differ_in_any_one_column_are_all_kept() -> None:
     rows: list[Row] = [base]
     rows += [tuple(n + (i == k) for k, n in enumerate(base)) for i in range(6)]  # type: ignore[misc]
     add(lane, [(slot, row) for row in rows] * 2)
-    assert lane.rows(slot) == 14
+    assert lane.held([slot]) == 14
     assert gathered(lane, [slot]) == [in_order(rows)]
-    assert lane.rows(slot) == 7
+    assert lane.held([slot]) == 7
     assert lane.duplicates == 7
 
 
@@ -357,7 +357,7 @@ def test_slots_not_in_use_are_refused_and_nothing_changes(wrong: int) -> None:
     with pytest.raises(ValueError, match="slot"):
         lane.free([slot, wrong])
     with pytest.raises(ValueError, match="slot"):
-        lane.rows(wrong)
+        lane.held([wrong])
     assert gathered(lane, [slot]) == [[row]]
 
 
@@ -379,7 +379,7 @@ def test_columns_of_unequal_length_change_nothing() -> None:
     samples = columns([(1, 1, 1, 1, 1, 0)] * 2)
     with pytest.raises(ValueError, match="unequal"):
         lane.append(np.array([slot] * 3, np.int32), samples)
-    assert lane.rows(slot) == 0
+    assert lane.held([slot]) == 0
 
 
 def test_memory_is_flat_over_sessions_that_come_and_go() -> None:
