@@ -42,8 +42,8 @@ class WorkerSettings(BaseModel):
     flush_interval_s: float = Field(
         0.25,
         gt=0,
-        description="… or after so long; fewer than 2,000 wait twice as long,"
-        " and four times while flush_events more wait in the topic",
+        description="… or after so long; four times as long where fewer than 2,000 wait,"
+        " or flush_events more in the topic",
     )
     live_interval_s: float = Field(
         60.0, ge=0, description="How stale an open session's row may be, and a twelfth"

@@ -118,6 +118,9 @@ class Coded:
 class Objects:
     """A column of Python objects, few of them different; each field is read once an object."""
 
+    coded: Coded
+    unique: list[Any]
+
     def __init__(self, values: Sequence[Any]) -> None:
         self.coded = Coded.identity(values)
         self.unique = self.coded.unique(values)
@@ -125,6 +128,15 @@ class Objects:
     def words(self, field: Callable[[Any], str]) -> pa.DictionaryArray:
         """A field as a dictionary column."""
         return self.coded.words([field(one) for one in self.unique])
+
+    def at(self, row: int) -> Any:  # noqa: ANN401 - whatever it holds
+        """The object of a row."""
+        return self.unique[self.coded.codes.to_numpy()[row]]
+
+    def told(self, field: Callable[[Any], Any]) -> list[Any]:
+        """A field of every row."""
+        values = [field(one) for one in self.unique]
+        return [values[code] for code in self.coded.codes.to_numpy().tolist()]
 
     def texts(self, field: Callable[[Any], str]) -> pa.Array:
         """A field as plain strings."""

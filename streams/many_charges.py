@@ -18,10 +18,9 @@ from streams.charge_rows import PERCENT
 from streams.charge_words import ChargeWords, Known
 from streams.core.columns import Ints, PricedLine, PricedMany
 from streams.core.pricing.compiled import Compiled
-from streams.core.pricing.contract import Contract
 from streams.core.pricing.model import ENERGY, FLAT, PARKING_TIME, TIME, Tariff
 from streams.core.pricing.priced import MICRO, Line
-from streams.many_arrow import Coded, Spread, decimals, ids, instants, whole
+from streams.many_arrow import Coded, Objects, Spread, decimals, ids, instants, whole
 from streams.many_sentences import Kinds, Lines, sentences
 
 Prices = Sequence[tuple[Ints, Compiled, PricedMany]]
@@ -59,7 +58,7 @@ class _Rows(NamedTuple):
 
 def charges_table(
     prices: Prices,
-    contracts: Sequence[Contract],
+    contracts: Objects,
     tenants: pa.DictionaryArray,
     session_ids: Ints,
     versions: Ints,
@@ -73,12 +72,12 @@ def charges_table(
     for members, compiled, priced in prices:
         if priced.lines and len(members):
             parts.append(_rows(members, priced, len(kinds)))
-            zone = contracts[int(members[0])].zone
+            zone = contracts.at(int(members[0])).zone
             kinds += [_kind(compiled, line, zone, say) for line in priced.lines]
     rows = _in_order(parts)
     if not len(rows.session):
         return None
-    spread = Spread(np.bincount(rows.session, minlength=len(contracts)))
+    spread = Spread(np.bincount(rows.session, minlength=len(versions)))
     kind = Coded(rows.kind)
     seen = [kinds[k] for k in kind.keys.tolist()]
     units = [k.known.unit_micro for k in seen]
@@ -154,10 +153,10 @@ def _because(
     rows: _Rows,
     seen: Sequence[_Kind],
     kind: Coded,
-    contracts: Sequence[Contract],
+    contracts: Objects,
     say: ChargeWords,
 ) -> pa.Array:
-    zones = [c.zone for c in contracts]
+    zones = [c.zone for c in contracts.unique]
     zone = Coded.identity(zones)
     codes = kind.codes.to_numpy()
 
@@ -167,11 +166,11 @@ def _because(
         numbers = rows.quantity[i], rows.billed[i], rows.start_ms[i], rows.end_ms[i]
         quantity, billed, start, end = map(int, numbers)
         line = k.line._replace(quantity=quantity, billed=billed, start_ms=start, end_ms=end)
-        return say.sentence(line, k.known, k.tariff, zones[int(rows.session[i])])
+        return say.sentence(line, k.known, k.tariff, contracts.at(int(rows.session[i])).zone)
 
     lines = Lines(
         kind=codes,
-        zone=zone.codes.to_numpy()[rows.session],
+        zone=contracts.coded.spread(zone.codes.to_numpy())[rows.session],
         quantity=rows.quantity,
         billed=rows.billed,
         start_ms=rows.start_ms,

@@ -12,18 +12,20 @@ from streams.catalogue import Catalogue
 from streams.core.columns import ABSENT, Bits, Ints, Many, PricedMany
 from streams.core.facts import CLOSED, ORPHAN_STOP
 from streams.core.pricing.compiled import Compiled
-from streams.core.pricing.contract import Contract
 from streams.core.pricing.many import Volumes, can_price_many, price_many
 from streams.core.session import Bill
 from streams.lasting import Found
+from streams.many_arrow import Objects
 from streams.many_rows import ManyRows
 from streams.session_rows import NOT_BILLED, TARIFF_REFUSED
 
 
 class Terms(NamedTuple):
-    """Contracts of sessions, and which tariff prices them: an index of `tariffs`, -1: none."""
+    """Contracts of sessions, few of them different, and which tariff prices each session: an index
+    of `tariffs`, -1: none.
+    """
 
-    contracts: list[Contract]
+    contracts: Objects
     which: Ints
     tariffs: list[Compiled]
 
@@ -35,19 +37,19 @@ def terms_of(catalogue: Catalogue, found: Sequence[Found]) -> Terms:
     """The contracts of sessions, and the tariffs they come to."""
     codes: dict[int, int] = {}
     tariffs: list[Compiled] = []
-    contracts = [each.contract for each in found]
-    which = np.full(len(contracts), -1, np.int64)
-    for i, contract in enumerate(contracts):
-        if contract.tariff is None:
-            continue
-        key = id(contract.tariff)
-        code = codes.get(key)
-        if code is None:
-            compiled = catalogue.compiled(contract)
-            code = codes[key] = -1 if compiled is None else len(tariffs)
-            tariffs += [] if compiled is None else [compiled]
-        which[i] = code
-    return Terms(contracts, which, tariffs)
+    contracts = Objects([each.contract for each in found])
+    which = []
+    for contract in contracts.unique:
+        key, code = id(contract.tariff), -1
+        if contract.tariff is not None:
+            known = codes.get(key)
+            if known is None:
+                compiled = catalogue.compiled(contract)
+                known = codes[key] = -1 if compiled is None else len(tariffs)
+                tariffs += [] if compiled is None else [compiled]
+            code = known
+        which.append(code)
+    return Terms(contracts, contracts.coded.spread(np.array(which, np.int64)), tariffs)
 
 
 def prices_of(many: Many, terms: Terms, start_ms: Ints, wanted: Bits) -> tuple[Prices, Bits]:
@@ -70,19 +72,22 @@ def prices_of(many: Many, terms: Terms, start_ms: Ints, wanted: Bits) -> tuple[P
 def payable(terms: Terms) -> Bits:
     """Nothing to price, or a plain tariff of the session's own."""
     plain = np.array([can_price_many(one) for one in terms.tariffs] + [True], np.bool_)
-    special = [bool(c.free_reason) or bool(c.discount and c.tariff) for c in terms.contracts]
-    out: Bits = plain[terms.which] & ~np.array(special, np.bool_)
+    contracts = terms.contracts
+    special = [bool(c.free_reason or (c.discount and c.tariff)) for c in contracts.unique]
+    out: Bits = plain[terms.which] & ~contracts.coded.spread(np.array(special, np.int64)).astype(
+        np.bool_
+    )
     return out
 
 
 def unpriced(terms: Terms, billed: Bits) -> list[str]:
     """Why sessions have no price."""
-    return [
-        NOT_BILLED if not pays else "" if code >= 0 else contract.unpriced_reason or TARIFF_REFUSED
-        for pays, code, contract in zip(
-            billed.tolist(), terms.which.tolist(), terms.contracts, strict=True
-        )
-    ]
+    contracts = terms.contracts
+    reasons = np.array([c.unpriced_reason or TARIFF_REFUSED for c in contracts.unique], np.object_)
+    out = np.where(terms.which >= 0, "", reasons[contracts.coded.codes.to_numpy()])
+    out[~billed] = NOT_BILLED
+    found: list[str] = out.tolist()
+    return found
 
 
 def _volumes(many: Many, start: Ints, at: Ints) -> Volumes:
@@ -124,11 +129,12 @@ def bills(rows: ManyRows) -> list[Bill | None]:
         for i, before, with_tax in totals:
             excl[i], incl[i], currency[i] = before, with_tax, compiled.tariff.currency
     energies = many.energy_mwh.tolist()
+    tariffs = rows.contracts.told(lambda c: c.tariff_id)
     for i in closed:
         status = many.status[i]
         if status in CLOSED and status != ORPHAN_STOP:
             out[i] = Bill(
                 status, None if energies[i] == ABSENT else energies[i], excl[i], incl[i],
-                currency[i], rows.contracts[i].tariff_id, rows.unpriced[i],
+                currency[i], tariffs[i], rows.unpriced[i],
             )  # fmt: skip
     return out

@@ -16,11 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streams.arrow import MONEY, SECONDS, STRINGS, WH, words
-from streams.catalogue import StationInfo
 from streams.charge_words import ChargeWords
 from streams.core.columns import ABSENT, Bits, Ints, Many, PricedMany
 from streams.core.pricing.compiled import Compiled
-from streams.core.pricing.contract import HERE, Contract
+from streams.core.pricing.contract import HERE
 from streams.core.session import Station
 from streams.many_arrow import Objects, Spread, bits, decimals, ids, instants, texts, whole
 from streams.many_charges import charges_table
@@ -43,9 +42,10 @@ class ManyRows:
     ids: Ints
     """(S, 2), the bytes of the session ids."""
     start_ms: Ints
-    infos: list[StationInfo]
-    contracts: list[Contract]
-    """Their reasons may say `HERE`."""
+    infos: Objects
+    """`StationInfo`s."""
+    contracts: Objects
+    """`Contract`s, whose reasons may say `HERE`."""
     versions: Ints
     event_counts: Ints
     connector: Ints
@@ -97,8 +97,7 @@ class _Shared:
 
     def __init__(self, rows: ManyRows) -> None:
         self.station = texts([one.station_id for one in rows.stations])
-        self.infos = Objects(rows.infos)
-        self.contracts = Objects(rows.contracts)
+        self.infos, self.contracts = rows.infos, rows.contracts
         self.tenant = words([one.tenant for one in rows.stations])
         self.driver = texts(rows.id_tokens)
         self.area = self._area(rows)
@@ -109,7 +108,8 @@ class _Shared:
     def _area(self, rows: ManyRows) -> pa.DictionaryArray:
         if all(info.area for info in self.infos.unique):
             return self.infos.words(lambda info: info.area)
-        return words([i.area or area for i, area in zip(rows.infos, rows.areas, strict=True)])
+        known = self.infos.told(lambda info: info.area)
+        return words([area or told for area, told in zip(known, rows.areas, strict=True)])
 
 
 class _Totals:
@@ -248,15 +248,15 @@ def _known(mwh: Ints) -> pa.Array:
 
 def _money_columns(rows: ManyRows, shared: _Shared) -> dict[str, pa.Array]:
     terms = shared.contracts
-    payers = [
-        "" if reason == NOT_BILLED else c.payer
-        for reason, c in zip(rows.unpriced, rows.contracts, strict=True)
-    ]
+    payers = terms.words(lambda c: c.payer)
+    if NOT_BILLED in rows.unpriced:
+        told = zip(rows.unpriced, terms.told(lambda c: c.payer), strict=True)
+        payers = words(["" if reason == NOT_BILLED else payer for reason, payer in told])
     return {
         "company_id": terms.texts(lambda c: c.company_id),
         "driver_id": terms.texts(lambda c: c.driver_id),
         "plan_id": terms.words(lambda c: c.plan_id),
-        "payer": words(payers),
+        "payer": payers,
         "payer_id": terms.texts(lambda c: c.payer_id),
         "contract_because": _because(rows, shared),
         "unpriced_reason": words(rows.unpriced),
@@ -273,7 +273,7 @@ def _because(rows: ManyRows, shared: _Shared) -> pa.Array:
     if all(len(pieces) == 1 for each in parts for pieces in each):
         return terms.lists(lambda c: c.because)
     if any(len(each) != 1 or len(each[0]) > 2 for each in parts):
-        each = zip(rows.contracts, rows.stations, strict=True)
+        each = zip(terms.told(lambda c: c), rows.stations, strict=True)
         return pa.array([contract.told_at(at.station_id) for contract, at in each], STRINGS)
     named = terms.coded.spread(np.array([len(pieces) == 2 for (pieces,) in parts], np.int64))
     station = pc.if_else(pa.array(named == 1), shared.station, "")

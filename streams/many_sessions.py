@@ -22,7 +22,8 @@ from streams.core.session import Bill, Session, slices_code
 from streams.fast_lane import FastLane
 from streams.heads import Heads
 from streams.lasting import LastingContracts
-from streams.many_prices import Prices, Terms, bills, payable, prices_of, terms_of, unpriced
+from streams.many_arrow import Objects
+from streams.many_prices import Prices, bills, payable, prices_of, terms_of, unpriced
 from streams.many_rows import ManyRows, slice_bounds
 from streams.session_rows import COUNT_BITS, VERSION_BITS
 from streams.tails import at_rest, joined
@@ -135,8 +136,7 @@ class _Work:
                 column[keep] for column in (connector, evse, billed, stored, last_ts)
             )
             self.before = self.before[keep]
-            contracts = list(compress(terms.contracts, keep.tolist()))
-            terms = Terms(contracts, terms.which[keep], terms.tariffs)
+            terms = terms_of(self.catalogue, heads.terms)
             prices, _ = prices_of(many, terms, heads.column("start_ts"), billed)
         if not heads:
             return out
@@ -146,7 +146,7 @@ class _Work:
             protocols=heads.protocols,
             ids=self.resting.ids.take(heads.column("slot"), axis=0),
             start_ms=heads.column("start_ts"),
-            infos=[found.info for found in heads.terms],
+            infos=Objects([found.info for found in heads.terms]),
             contracts=terms.contracts,
             versions=self.versions,
             event_counts=self.events,

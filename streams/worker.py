@@ -52,12 +52,10 @@ STALE_MS = 15 * 60_000
 """Rows are left stale by a crash, and a crash makes an assignment; this is for the unforeseen."""
 
 CATALOGUE_MS = 5_000
-FEW, FEW_WAIT = 2_000, 2
-"""Fewer events wait twice as long: a flush costs some milliseconds however small it is."""
-
-BEHIND_WAIT = 4
-"""So much longer events wait while a whole flush of them is in the topic: what is late already
-is through sooner in fewer and larger flushes."""
+FEW, GATHER = 2_000, 4
+"""Fewer events wait so much longer: a flush costs some milliseconds however small it is, and
+ClickHouse likes one insert a second and table. So do events while a whole flush more of them is in
+the topic: what is late already is through sooner in fewer and larger flushes."""
 
 LIVE_STEPS = 12
 """Rows of open sessions are written together, so often in a `live_interval_s`."""
@@ -149,9 +147,8 @@ class Worker:
 
     @property
     def _patience(self) -> int:
-        if sum(self._behind.values()) >= self._settings.flush_events:
-            return BEHIND_WAIT
-        return FEW_WAIT if self._pending_count < FEW else 1
+        behind = sum(self._behind.values()) >= self._settings.flush_events
+        return GATHER if behind or self._pending_count < FEW else 1
 
     # writing out --------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from streams.core.columns import ABSENT, Ints, Many, PricedLine, PricedMany
 from streams.core.pricing.compiled import Compiled, Rule
 from streams.core.pricing.model import ENERGY, FLAT, PARKING_TIME, TIME
 from streams.core.pricing.priced import Line
+from streams.many_arrow import Objects
 from streams.many_rows import ManyRows
 from streams.session_rows import Derived
 
@@ -93,8 +94,8 @@ def columns_of(derived: Sequence[Derived], catalogue: Catalogue) -> ManyRows:
             -1, 2
         ),
         start_ms=_ints([d.session.start_ts for d in derived]),
-        infos=[d.station for d in derived],
-        contracts=[d.contract for d in derived],
+        infos=Objects([d.station for d in derived]),
+        contracts=Objects([d.contract for d in derived]),
         versions=_ints([d.version for d in derived]),
         event_counts=_ints([d.event_count for d in derived]),
         connector=_ints([f.connector for f in facts]),

@@ -66,7 +66,7 @@ def test_streams_are_written_alike_with_the_fast_lane_open_and_shut() -> None:
 def went_on(counts: Counts) -> None:
     """Many rows were of sessions at rest, and of those many were derived on from their newest."""
     assert counts.seen["at rest"] >= 0.3 * counts.fast_sessions
-    assert counts.seen["told on"] >= 0.2 * counts.seen["at rest"]
+    assert counts.seen["told on"] >= 0.1 * counts.seen["at rest"]
 
 
 @pytest.mark.slow
