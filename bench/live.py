@@ -1,6 +1,6 @@
 """CPU per event of a live fleet, beside Job B's, both with a store that keeps nothing.
 
-python -m bench.live [--sessions 100000] [--minutes 2]     prints one JSON line
+python -m bench.live [--sessions 100000] [--minutes 15]     prints one JSON line
 
 Each session reports once a minute, and the worker flushes when it wants to, as in the app. So
 nearly every sample makes its session due again: one in `reports` ends it, the next begins a new
@@ -251,7 +251,7 @@ def fleet_line(fleet: Fleet, minutes: int, tick_s: float) -> tuple[Line, Policy]
 
 def measure(
     sessions: int = 100_000,
-    minutes: int = 2,
+    minutes: int = 15,
     reports: int = 40,
     tick_s: float = 0.05,
     reference: int = 400_000,
@@ -282,7 +282,7 @@ if __name__ == "__main__":
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--sessions", type=int, default=100_000, help="open at a time")
-    parser.add_argument("--minutes", type=int, default=2, help="how long is measured")
+    parser.add_argument("--minutes", type=int, default=15, help="how long is measured")
     parser.add_argument("--reports", type=int, default=40, help="events of a session")
     parser.add_argument("--tick-s", type=float, default=0.05, help="between chunks of the topic")
     parser.add_argument("--reference", type=int, default=400_000, help="events of Job B")
