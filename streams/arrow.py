@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from uuid import UUID
 
 import numpy as np
@@ -39,9 +40,15 @@ def uuids(values: Iterable[UUID]) -> pa.Array:
     return pa.array([u.bytes for u in values], pa.binary(16))
 
 
+@lru_cache(maxsize=1 << 12)
+def alone(text: str) -> pa.Array:
+    """A column of one text."""
+    return pa.array([text], pa.string())
+
+
 def words(values: Sequence[str]) -> pa.Array:
     """Text with few different values, often one."""
     if values and values[-1] == values[0] and values.count(values[0]) == len(values):
         codes = pa.array(np.zeros(len(values), np.int32))
-        return pa.DictionaryArray.from_arrays(codes, pa.array(values[:1], pa.string()))
+        return pa.DictionaryArray.from_arrays(codes, alone(values[0]))
     return pa.array(values, pa.string()).dictionary_encode()

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from streams.arrow import STRINGS, TIME, words
+from streams.arrow import STRINGS, TIME, alone, words
 from streams.core.columns import Bits, Ints
 
 _ID = pa.binary(16)
@@ -101,6 +101,8 @@ class Coded:
 
     def words(self, per_code: Sequence[str]) -> pa.DictionaryArray:
         """A text of each code in every row, as a dictionary column."""
+        if len(per_code) == 1:
+            return pa.DictionaryArray.from_arrays(self.codes, alone(per_code[0]))
         coded = words(per_code)
         return pa.DictionaryArray.from_arrays(
             pa.array(coded.indices.to_numpy()[self.codes.to_numpy()]), coded.dictionary
@@ -108,7 +110,8 @@ class Coded:
 
     def texts(self, per_code: Sequence[str]) -> pa.Array:
         """The same as plain strings."""
-        return texts(per_code).take(self.codes)
+        one = alone(per_code[0]) if len(per_code) == 1 else texts(per_code)
+        return one.take(self.codes)
 
     def lists(self, per_code: Iterable[Sequence[str]]) -> pa.Array:
         """The same of lists of strings."""
