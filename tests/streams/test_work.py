@@ -14,9 +14,13 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
+import pytest
+
 from laddstream.settings import Settings
 from schemas import wire
 from streams.chunk import Chunk, TopicPartition
+from streams.core.columns import Ints, Samples
+from streams.core.lane_rows import Bases, Rows
 from streams.sink.memory import MemorySink
 from streams.worker import Worker
 
@@ -24,10 +28,10 @@ SESSIONS, SAMPLES = 400, 20
 BYTECODES_PER_EVENT = 200
 """With a margin of about a quarter: Python versions differ; so has the next one."""
 
-BYTECODES_PER_LIVE_ROW = 375
+BYTECODES_PER_LIVE_ROW = 310
 """What a flush costs of itself is in it: a third."""
 
-BLOCKS_PER_EVENT = 1.0
+BLOCKS_PER_EVENT = 0.9
 START_MS = 1_760_000_000_000
 TP = TopicPartition("charging.events", 0)
 
@@ -53,6 +57,26 @@ def test_a_row_of_a_session_at_rest_costs_no_more_bytecodes_than_stated() -> Non
     count = counted(lambda: feed(worker, live[1], 200_000))
 
     assert count / SESSIONS <= BYTECODES_PER_LIVE_ROW, f"{count / SESSIONS:.0f} bytecodes a row"
+
+
+def test_an_update_of_an_open_session_reads_what_is_new_and_one_sample(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[int] = []
+    unpack = Bases.unpack
+
+    def counting(self: Bases, slots: Ints, counts: Ints, rows: Rows) -> Samples:
+        read.append(len(rows))
+        return unpack(self, slots, counts, rows)
+
+    monkeypatch.setattr(Bases, "unpack", counting)
+    worker = Worker(Settings(), MemorySink())
+    feed(worker, stream(0)[:-SESSIONS], 0)
+    for step in range(SAMPLES + 1, SAMPLES + 4):
+        news = [wire.encode(event(0, number, step, ends=False)) for number in range(SESSIONS)]
+        read.clear()
+        feed(worker, news, 100_000 * step)
+        assert sum(read) == 2 * SESSIONS
 
 
 def test_an_open_session_keeps_few_blocks_of_memory_an_event() -> None:
