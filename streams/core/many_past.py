@@ -1,6 +1,6 @@
 """Open sessions derived on from where they were: what to remember of them, and the way back.
 
-    derive_many(whole session)       ──> kept_of ──> 36 bytes a session
+    derive_many(whole session)       ──> kept_of ──> 32 bytes a session
     derive_many(its newest samples)  <── past_of <──
 
 So an update costs what is new in it, however long the session is. The result is that of the whole
