@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from streams.core.book import Book
 from streams.core.columns import ABSENT, Bits, Ints
-from streams.core.many_past import Kept
+from streams.core.many_past import NOTHING, Kept
 from streams.core.resting import PROTOCOLS, RECORD, key_of
 from streams.core.session import SLICE_S, Bill, Session
 from streams.heads import Heads
@@ -51,11 +51,11 @@ def _records(ready: Ready, now_ms: int) -> NDArray[np.void]:
     out["changes"] = heads.column("events") - 1
     out["version"], out["written_ms"] = rows.versions, now_ms
     out["slices"] = _slices(ready)
-    out["last_ts"], out["kept_from_s"] = ready.last_ts, ready.kept_from_s
+    out["last_ts"] = ready.last_ts
+    out["kept_from_s"] = np.where(ready.kept_from_s == ABSENT, 0, ready.kept_from_s)
     for name, column in zip(Kept._fields, ready.kept, strict=True):
-        out[name] = np.where(ready.kept.begin_mwh == ABSENT, 0, column)
-    out["seen_connector"], out["seen_evse"] = rows.connector, rows.evse
-    out["begin_mwh"] = ready.kept.begin_mwh
+        out[name] = np.where(ready.kept.energy_mwh == NOTHING, NOTHING, column)
+    out["first_shape"] = np.maximum(ready.first_shape, 0)
     out["terms"] = [terms.code for terms in heads.terms]
     return out
 
@@ -76,7 +76,7 @@ def _remember_at_rest(book: Book, ready: Ready, records: NDArray[np.void]) -> No
     there = slots[still]
     for name in (
         "version", "written_ms", "slices", "last_ts", "kept_from_s", "terms",
-        "seen_connector", "seen_evse", *Kept._fields,
+        "first_shape", *Kept._fields,
     ):  # fmt: skip
         resting.records[name][there] = records[name][still]
     for i in np.flatnonzero(~still).tolist():

@@ -56,9 +56,9 @@ class Heads:
     """Ordinary sessions, n of them; lists and columns are parallel.
 
     `column(name)`, one integer a session: version of its stored row, `events` beside the samples,
-    first and last slice that are stored (epoch s, ABSENT: none), `last_ts` and `kept_from_s` as in
-    `streams.core.resting.RECORD`, connector and evse as start or changes tell them, as the end does
-    (-1: unknown), how many states and sequence numbers it has.
+    first and last slice that are stored, `kept_from_s` (epoch s, ABSENT: none), `last_ts` and
+    `first_shape` as in `streams.core.resting.RECORD`, connector and evse as start or changes tell
+    them, as the end does (-1: unknown), how many states and sequence numbers it has.
     """
 
     def __init__(self, fast: FastLane, terms: LastingContracts) -> None:
@@ -159,7 +159,7 @@ class Heads:
             ABSENT if first_slice is None else first_slice,
             ABSENT if last_slice is None else last_slice,
             ABSENT, ABSENT, start.ts, start.seq, _register(start.meter_mwh), *ended,
-            first, last, connector, evse, *place, -1, -1, states, seqs,
+            first, last, connector, evse, *place, -1, states, seqs,
         ))  # fmt: skip
         self.sessions.append(session)
         self.stations.append(session.station)
@@ -292,22 +292,24 @@ class Heads:
             past=past,
         )
 
-    def numbers(self, counts: Ints, samples: Samples, past: Bits) -> tuple[Ints, Ints]:
-        """Connector and evse: start, changes, the first sample, the end (OCPP 2.0.1 E01.FR.16).
-        Of those with a `past` the first sample is told by the row.
+    def first_shapes(self, counts: Ints, samples: Samples, past: Bits) -> Ints:
+        """Of the first sample of each session, -1 without any; the record tells that of those with
+        a `past`.
         """
-        sampled_here = (counts > 0) & ~past
-        firsts = (np.cumsum(counts) - counts)[sampled_here]
-        shape = samples.shape[firsts]
+        out = np.where(past, self.column("first_shape"), -1)
+        sampled = np.flatnonzero((counts > 0) & ~past)
+        out[sampled] = samples.shape[(np.cumsum(counts) - counts)[sampled]]
+        return out
+
+    def numbers(self, first_shape: Ints) -> tuple[Ints, Ints]:
+        """Connector and evse: start, changes, the first sample, the end (OCPP 2.0.1 E01.FR.16)."""
         out = []
         for place, name in ((1, "connector"), (2, "evse")):
             number = self.column(name).copy()
             if (number < 0).any():
-                sampled = self.column(f"seen_{name}").copy()
-                known = np.array([one[place] for one in self._fast.lane.shapes], np.int64)
-                if len(shape):
-                    sampled[sampled_here] = known[shape]
-                number = np.where(number >= 0, number, sampled)
+                shapes = self._fast.lane.shapes
+                known = np.array([*(one[place] for one in shapes), -1], np.int64)
+                number = np.where(number >= 0, number, known[first_shape])  # -1 is the last one
                 number = np.where(number >= 0, number, self.column(f"end_{name}"))
             out.append(number)
         return out[0], out[1]

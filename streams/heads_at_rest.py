@@ -17,7 +17,7 @@ COLUMNS = (
     "slot", "version", "events", "superseded", "slice_first", "slice_last", "last_ts",
     "kept_from_s", "start_ts", "start_seq", "start_mwh", "ended", "end_ts", "end_seq", "end_mwh",
     "change_first", "change_last", "connector", "evse", "end_connector", "end_evse",
-    "seen_connector", "seen_evse", "states", "seqs",
+    "first_shape", "states", "seqs",
 )  # fmt: skip
 AT = {name: place for place, name in enumerate(COLUMNS)}
 """Where each column stands."""
@@ -28,11 +28,13 @@ def table_of(records: NDArray[np.void], slots: Small) -> Ints:
     size = len(slots)
     table = np.zeros((len(COLUMNS), size), np.int64)
     for name in (
-        "version", "last_ts", "kept_from_s", "start_ts", "start_seq", "start_mwh", "connector",
-        "evse", "seen_connector", "seen_evse", "states", "seqs",
+        "version", "last_ts", "start_ts", "start_seq", "start_mwh", "connector",
+        "evse", "first_shape", "states", "seqs",
     ):  # fmt: skip
         table[AT[name]] = records[name]
     table[AT["slot"]] = slots
+    kept = records["kept_from_s"]
+    table[AT["kept_from_s"]] = np.where(kept == 0, ABSENT, kept)
     table[AT["events"]] = 1 + records["changes"].astype(np.int64)
     slices = records["slices"]
     none = slices == ABSENT

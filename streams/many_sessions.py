@@ -16,7 +16,7 @@ from schemas.units import SLICE_MS
 from streams.catalogue import Catalogue
 from streams.core.columns import ABSENT, Bits, Ints, Many, Past, Samples, Small
 from streams.core.many import derive_many
-from streams.core.many_past import Kept, kept_of
+from streams.core.many_past import NOTHING, Kept, kept_of
 from streams.core.resting import Resting
 from streams.core.session import Bill, Session, slices_code
 from streams.fast_lane import FastLane
@@ -49,10 +49,13 @@ class Ready:
     bills: list[Bill | None]
     """Where they closed."""
     last_ts: Ints
-    """As in `streams.core.resting.RECORD`; so is the next one."""
+    """Of the newest sample."""
     kept_from_s: Ints
+    """ABSENT: all slices may change."""
+    first_shape: Ints
+    """-1: no sample."""
     kept: Kept
-    """ABSENT also where slices may change though only later samples come."""
+    """NOTHING also where what is billed may move to another slice."""
 
 
 def derive_due(
@@ -117,7 +120,8 @@ class _Work:
         """Derive, choose terms, price; what turns out odd on the way joins the rest."""
         heads, out = self.heads, self.out
         many = derive_many(heads.to_derive(self.counts, self.samples, self.past))
-        connector, evse = heads.numbers(self.counts, self.samples, self.before > 0)
+        first_shape = heads.first_shapes(self.counts, self.samples, self.before > 0)
+        connector, evse = heads.numbers(first_shape)
         stored = self._stored_until(many)
         last_ts, start_ms = self._last_ts(), heads.column("start_ts")
         billed = (many.quarantine == "") | (many.quarantine == "not_ended")
@@ -132,8 +136,8 @@ class _Work:
             out.left = heads.slots_at_rest[~keep[awake:]].tolist()
             self._keep(keep)
             many = select(many, keep)
-            connector, evse, billed, stored, last_ts = (
-                column[keep] for column in (connector, evse, billed, stored, last_ts)
+            connector, evse, billed, stored, last_ts, first_shape = (
+                column[keep] for column in (connector, evse, billed, stored, last_ts, first_shape)
             )
             self.before = self.before[keep]
             terms = terms_of(self.catalogue, heads.terms)
@@ -163,7 +167,7 @@ class _Work:
         _remember_slices(heads.sessions, many)
         kept_from_s = _kept_from_s(many, prices)
         kept = self._kept(many, last_ts, kept_from_s)
-        out.ready = Ready(rows, heads, bills(rows), last_ts, kept_from_s, kept)
+        out.ready = Ready(rows, heads, bills(rows), last_ts, kept_from_s, first_shape, kept)
         return out
 
     def _kept(self, many: Many, last_ts: Ints, kept_from_s: Ints) -> Kept:
@@ -172,7 +176,7 @@ class _Work:
             many, heads.column("start_ts"), heads.column("change_first"), last_ts, self.before > 0
         )
         goes_on = kept_from_s == many.settled_ms // SLICE_MS * (SLICE_MS // 1000)
-        return kept._replace(begin_mwh=np.where(goes_on, kept.begin_mwh, ABSENT))
+        return kept._replace(energy_mwh=np.where(goes_on, kept.energy_mwh, NOTHING))
 
     def _last_ts(self) -> Ints:
         """Of each session's newest sample; ABSENT without any."""

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.core.columns import ABSENT, Ints, Past, Samples, Small
+from streams.core.columns import Ints, Past, Samples, Small
 from streams.core.lane import SampleLane
 from streams.core.many_order import firsts_of
-from streams.core.many_past import Kept, go_on, past_of
+from streams.core.many_past import NOTHING, Kept, go_on, past_of
 from streams.core.resting import Resting
 from streams.core.session import SLICE_S
 from streams.session_rows import COUNT_BITS, VERSION_BITS
@@ -58,7 +58,7 @@ def at_rest(lane: SampleLane, resting: Resting, slots: Small, revision: int) -> 
     """Find out which can be derived on; `revision` of the catalogue now."""
     records = resting.records.take(slots)
     before = (records["version"] % (1 << COUNT_BITS) >> 1) - 1 - records["changes"]
-    same = (records["begin_mwh"] != ABSENT) & (records["version"] >> VERSION_BITS == revision)
+    same = (records["energy_mwh"] != NOTHING) & (records["version"] >> VERSION_BITS == revision)
     rows_held = lane.held(slots)
     at = np.flatnonzero(same & (before > 0) & (before <= rows_held))
     counts, rows = lane.newest(slots[at], before[at] - 1)
@@ -69,13 +69,10 @@ def at_rest(lane: SampleLane, resting: Resting, slots: Small, revision: int) -> 
     others = np.ones(len(slots), np.bool_)
     others[chosen] = False
     order = np.concatenate([np.flatnonzero(others), chosen])
-    records, whole = records[order], len(slots) - len(chosen)
-    for name in ("seen_connector", "seen_evse"):  # their samples tell it again
-        records[name][:whole] = -1
     return AtRest(
         slots=slots[order],
-        records=records,
-        whole=whole,
+        records=records[order],
+        whole=len(slots) - len(chosen),
         before=before[chosen],
         anchor_ms=rows.ts[firsts[good]],
         anchor_mwh=rows.import_mwh[firsts[good]],

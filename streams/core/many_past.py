@@ -1,6 +1,6 @@
 """Open sessions derived on from where they were: what to remember of them, and the way back.
 
-    derive_many(whole session)       ──> kept_of ──> 32 bytes a session
+    derive_many(whole session)       ──> kept_of ──> 28 bytes a session
     derive_many(its newest samples)  <── past_of <──
 
 So an update costs what is new in it, however long the session is. The result is that of the whole
@@ -23,12 +23,14 @@ _LEAST_READINGS = 3
 
 _MOST = 2**31 - 1
 
+NOTHING = -1
+
 
 class Kept(NamedTuple):
     """What is remembered of sessions, S long; see `Past`. Times and energies below 2^31."""
 
-    begin_mwh: Ints
-    """ABSENT: nothing, the session is to be derived whole."""
+    energy_mwh: Ints
+    """NOTHING: the session is to be derived whole, and the rest means nothing."""
     charging_ms: Ints
     idle_ms: Ints
     max_power_mw: Ints
@@ -52,11 +54,10 @@ def kept_of(many: Many, start_ms: Ints, change_first: Ints, newest_ms: Ints, pas
         & (past | (many.readings >= _LEAST_READINGS))
         & (many.first_event_ms == np.minimum(start_ms, change_first))
         & (many.duration_ms <= _MOST)
-        & (parts[0] <= _MOST)
     )
-    begin_mwh = np.where(goes_on, many.meter_start_mwh, ABSENT)
+    energy_mwh = np.where(goes_on, many.energy_mwh, NOTHING)
     power_mw = np.where(many.max_power_mw == ABSENT, UNKNOWN, many.max_power_mw)
-    return Kept(begin_mwh, many.charging_ms, many.idle_ms, power_mw, *parts)
+    return Kept(energy_mwh, many.charging_ms, many.idle_ms, power_mw, *parts)
 
 
 def _in_the_last_slice(many: Many) -> list[Ints]:
@@ -93,11 +94,11 @@ def go_on(rows: Samples, counts: Ints, anchor_ms: Ints) -> Bits:
 
 def past_of(kept: Kept, anchored: Bits, at_ms: Ints, at_mwh: Ints, first_slice_ms: Ints) -> Past:
     """The past of sessions, of which some are `anchored` at this reading."""
-    energy, charging, idle = at_mwh - kept.begin_mwh, kept.charging_ms, kept.idle_ms
+    energy, charging, idle = kept[:3]
     columns = (
         at_ms,
         at_mwh,
-        kept.begin_mwh,
+        at_mwh - energy,
         energy,
         charging,
         idle,

@@ -33,39 +33,38 @@ class _Record(NamedTuple):
     written_ms: int
     slices: int
     last_ts: int
-    kept_from_s: int
-    begin_mwh: int
     start_seq: int
     connector: int
     evse: int
     number: int
     terms: int
     area: int
+    energy_mwh: int
     charging_ms: int
     idle_ms: int
     max_power_mw: int
     slice_energy_mwh: int
     slice_charging_ms: int
     slice_idle_ms: int
-    seen_connector: int
-    seen_evse: int
+    kept_from_s: int
     changes: int
     states: int
     seqs: int
+    first_shape: int
     protocol: int
 
 
-_WIDTHS = ("i8",) * 8 + ("i4",) * 14 + ("u2",) * 3 + ("u1",)
+_WIDTHS = ("i8",) * 6 + ("i4",) * 13 + ("u4",) + ("u2",) * 4 + ("u1",)
 RECORD = np.dtype(list(zip(_Record._fields, _WIDTHS, strict=True)))
 """What is known of a session that rests. Registers in mWh, times in epoch ms, ABSENT: unknown.
 
 `slices`: as `slices_code` has them. `last_ts`: of its newest sample when it was last written;
-slices before `kept_from_s` (epoch s; ABSENT: none) are then stored as they stay while only later
-samples come. `begin_mwh`, `charging_ms`, `idle_ms`, `max_power_mw` and `slice_*` are what
-`streams.core.many_past.Kept` has then. `connector` and `evse`: as start or changes tell them;
-`seen_*`: as its row has them, which a sample may have told; `number` is that of its `Connector`.
-`terms`: a code of `streams.lasting`, -1: none. `area`: a code of `Resting.areas`. `changes`,
-`states` and `seqs`: how many there are.
+slices before `kept_from_s` (epoch s; 0: none) are then stored as they stay while only later samples
+come. `energy_mwh`, `charging_ms`, `idle_ms`, `max_power_mw` and `slice_*` are what
+`streams.core.many_past.Kept` has then, `first_shape` is that of its first sample. `connector` and
+`evse`: as start or changes tell them; `number` is that of its `Connector`. `terms`: a code of
+`streams.lasting`, -1: none. `area`: a code of `Resting.areas`. `changes`, `states` and `seqs`: how
+many there are.
 """
 
 NO_SLOTS: Small = np.zeros(0, np.int32)

@@ -16,7 +16,7 @@ from schemas.units import SLICE_MS
 from streams.core.columns import ABSENT, Bits, Ints, Many, Past, Sessions
 from streams.core.events import Sample
 from streams.core.many import derive_many
-from streams.core.many_past import Kept, go_on, kept_of, past_of
+from streams.core.many_past import NOTHING, Kept, go_on, kept_of, past_of
 from tests.streams.core.core_events import sample, start, state
 from tests.streams.core.many_cases import odd, ordinary
 from tests.streams.core.many_kit import Case, derived, found, sessions_of
@@ -72,7 +72,7 @@ def _go_on(
     kept: Kept,
     news: list[list[Sample]],
 ) -> Bits:
-    out = (kept.begin_mwh != ABSENT) & np.array([bool(new) for new in news])
+    out = (kept.energy_mwh != NOTHING) & np.array([bool(new) for new in news])
     at = np.flatnonzero(out)
     if at.size:
         samples = sessions_of([Case(start(0), None, (), rows[i]) for i in at]).samples
@@ -91,11 +91,10 @@ def _past(kept: Kept, chosen: Bits, anchors: list[list[Sample]], stories: Sequen
 def _kept(many: Many, sessions: Sessions, past: Bits, known: list[list[Sample]]) -> Kept:
     newest = _ints([samples[-1].ts if samples else ABSENT for samples in known])
     kept = kept_of(many, sessions.start_ts, sessions.change_first, newest, past)
-    begin = np.where(many.ok, kept.begin_mwh, ABSENT)
     # As records hold them: what does not fit there must not be kept.
-    small = [np.where(begin == ABSENT, 0, column) for column in kept[1:]]
+    small = [np.where(kept.energy_mwh == NOTHING, NOTHING, column) for column in kept]
     assert all((column == column.astype(np.int32)).all() for column in small)
-    return Kept(begin, *small)
+    return Kept(*small)
 
 
 def _compare(
