@@ -216,7 +216,8 @@ class GroupBook:
         groups = self.of(station)
         mine = groups.sessions.setdefault(session.session_id, session)
         if mine is not session:
-            mine.version = max(mine.version, session.version)
+            if session.version > mine.version:
+                mine.version, mine.bill = session.version, session.bill
             mine.slices = session.slices
             mine.answers_to(*session.transaction_ids)
             mine.closed = session.closed

@@ -100,6 +100,18 @@ def test_a_late_event_after_the_close_raises_the_version_and_shows_as_an_adjustm
     assert sum(r["amount_excl_vat"] for r in charges(drive.sink)) == Decimal(27)
 
 
+def test_a_late_stop_with_its_start_sent_again_to_another_worker_is_an_adjustment_too() -> None:
+    drive = driven(catalogue_of(1, plain("2.00")), start16(0, 0), stop16(40, 12_000))
+    first = only(drive.sink, "sessions")
+
+    drive.restart()
+    more(drive, start16(0, 0), stop16(50, 13_500))
+
+    row = only(drive.sink, "adjustments")
+    assert (row["replaces"], row["reason"]) == (first["version"], "late_event")
+    assert (row["before_excl_vat"], row["after_excl_vat"]) == (Decimal(24), Decimal(27))
+
+
 def test_a_real_stop_after_an_estimated_end_is_an_adjustment_that_says_so() -> None:
     drive = driven(
         catalogue_of(1, plain("2.00")),
