@@ -14,6 +14,7 @@ import gc
 import json
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -127,9 +128,8 @@ def measure(sessions: int) -> dict[str, Any]:
     base = 0.0
     begun = time.process_time()
     for first in range(0, sessions, _GROUP):
-        lines = list(values(first, min(_GROUP, sessions - first)))
-        for at in range(0, len(lines), _CHUNK):
-            part = lines[at : at + _CHUNK]
+        lines = values(first, min(_GROUP, sessions - first))
+        while part := list(islice(lines, _CHUNK)):
             worker.accept(
                 Chunk(tp, range(offset, offset + len(part)), part, [None] * len(part), offset), now
             )
@@ -139,7 +139,7 @@ def measure(sessions: int) -> dict[str, Any]:
             worker.write(batch)
             worker.done(batch, now)
             memory.landed()
-        del lines, batch
+        del batch
         base = base or _resident()
     gc.collect()
     total = _resident()
