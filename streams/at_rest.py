@@ -10,12 +10,14 @@ from array import array
 from collections.abc import Iterator
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from streams.core.book import Book
 from streams.core.columns import ABSENT, Bits, Ints
+from streams.core.keys import key_of
 from streams.core.many_past import NOTHING, Kept
-from streams.core.resting import PROTOCOLS, RECORD, key_of
+from streams.core.resting import PROTOCOLS, RECORD
 from streams.core.session import SLICE_S, Bill, Session
 from streams.heads import Heads
 from streams.many_rows import slice_bounds
@@ -45,7 +47,7 @@ def remember(book: Book, ready: Ready, now_ms: int) -> None:
 
 def _records(ready: Ready, now_ms: int) -> NDArray[np.void]:
     rows, heads = ready.rows, ready.heads
-    out = np.zeros(len(rows.stations), RECORD)
+    out = np.zeros(len(rows.versions), RECORD)
     for name in ("start_ts", "start_mwh", "start_seq", "connector", "evse", "states", "seqs"):
         out[name] = heads.column(name)
     out["changes"] = heads.column("events") - 1
@@ -56,7 +58,7 @@ def _records(ready: Ready, now_ms: int) -> NDArray[np.void]:
     for name, column in zip(Kept._fields, ready.kept, strict=True):
         out[name] = np.where(ready.kept.energy_mwh == NOTHING, NOTHING, column)
     out["first_shape"] = np.maximum(ready.first_shape, 0)
-    out["terms"] = [terms.code for terms in heads.terms]
+    out["terms"] = heads.said.terms.numbers(lambda found: found.code)
     return out
 
 
@@ -81,7 +83,8 @@ def _remember_at_rest(book: Book, ready: Ready, records: NDArray[np.void]) -> No
         resting.records[name][there] = records[name][still]
     for i in np.flatnonzero(~still).tolist():
         row = i + len(heads.sessions)
-        key = key_of(*heads.stations[row].key, heads.transactions[row])
+        names = (heads.said.tenants, heads.said.stations, heads.said.transactions)
+        key = key_of(*(column[row].as_py() for column in names))
         session = book.direct.get(key)
         if session is not None and not session.packed:
             session.version = max(session.version, int(records["version"][i]))
@@ -101,13 +104,14 @@ def _lay_down(book: Book, ready: Ready, records: NDArray[np.void]) -> None:
     records = records[chosen]
     slots = heads.column("slot")[chosen]
     area, sessions = resting.area, [heads.sessions[i] for i in chosen]
-    records["area"] = [area(heads.areas[i]) for i in chosen]
+    areas = heads.said.areas.told(len(heads.sessions))
+    records["area"] = [area(areas[i]) for i in chosen]
     records["protocol"] = [PROTOCOLS.index(session.protocol) for session in sessions]
     records["number"] = [session.connector.number for session in sessions if session.connector]
-    resting.lay_down(slots, records, [heads.id_tokens[i] for i in chosen])
+    resting.lay_down(slots, records, heads.said.id_tokens.take(pa.array(chosen)).to_pylist())
     marks = _Marks(heads)
     for i, slot, session in zip(chosen, slots.tolist(), sessions, strict=True):
-        if heads.marked[i]:
+        if heads.said.marked[i]:
             resting.remember(slot, session.folded(), marks.of(i))
         book.lay_down(session)
 
@@ -127,7 +131,7 @@ def _may_rest(book: Book, session: Session, events: int) -> bool:
         or session.superseded
         or session not in session.connector.open
         or events > _MOST_CHANGES
-        or book.direct.get(book.resting.keys[session.slot]) is not session
+        or book.direct.get(book.resting.slots.key(session.slot)) is not session
     )
 
 

@@ -21,6 +21,7 @@ from streams.core.columns import ABSENT, UNKNOWN, Bits, Ints, Samples, Small
 from streams.core.events import CURRENT, CoreEvent, Sample
 from streams.core.groups import PROTOCOL
 from streams.core.lane import SampleLane
+from streams.core.packed import Packed
 from streams.core.session import Session
 from streams.hot_rows import placed
 
@@ -56,7 +57,8 @@ class FastLane:
         for i in np.flatnonzero(~taken).tolist():
             # The general way: of packed sessions mostly known already, or misfits of the lane.
             sample, partition = self._sample(samples, i), int(partitions[i])
-            self._book.add_direct(hot.keys[i], hot.protocols[i], sample, partition, now_ms)
+            key, slot = hot.keys.text(i), int(slots[i])
+            self._book.add_direct(key, slot, hot.protocols[i], sample, partition, now_ms)
         ids = resting.ids.take(slots, axis=0)
         for i, session in packed.items():
             ids[i] = np.frombuffer(session.session_bytes, np.int64)
@@ -64,19 +66,22 @@ class FastLane:
 
     def _slots(self, hot: HotChunk, partitions: Ints) -> tuple[Small, dict[int, Session]]:
         """Slots of all samples; -1 for those of packed sessions, which are told apart."""
-        known = self._book.resting.slot_of.get
-        found = list(map(known, hot.keys))
+        slots = self._book.resting.slots.find(hot.keys)
         packed: dict[int, Session] = {}
-        if None in found:
-            for i in [i for i, slot in enumerate(found) if slot is None]:
-                key = hot.keys[i]
-                found[i] = known(key)  # perhaps since a moment ago
-                if found[i] is None:
-                    session = self._book.open_direct(key, hot.protocols[i], int(partitions[i]))
+        if (unknown := slots < 0).any():
+            which = np.flatnonzero(unknown).tolist()
+            met: dict[str, int] = {}
+            for i, key in zip(which, hot.keys.where(unknown).texts(), strict=True):
+                slot = met.get(key)
+                if slot is None:
+                    protocol, partition = hot.protocols[i], int(partitions[i])
+                    session = self._book.open_direct(key, -1, protocol, partition)
                     if session.packed:
                         packed[i] = session
-                    found[i] = -1 if session.packed else self.slot(session)
-        return np.array(found, np.int32), packed
+                        continue
+                    slot = met[key] = self.slot(session)
+                slots[i] = slot
+        return slots, packed
 
     def slot(self, session: Session) -> int:
         """Where the session's samples lie, from now on."""
@@ -84,11 +89,11 @@ class FastLane:
             self._book.resting.settle(self.lane.new_slot(), session)
         return session.slot
 
-    def _place(self, keys: Sequence[str], slots: Small, samples: Samples) -> None:
+    def _place(self, keys: Packed, slots: Small, samples: Samples) -> None:
         """Sessions whose connector no event told yet."""
         placed = self._book.resting.placed
         for i in np.flatnonzero(~placed[slots] & (slots >= 0)).tolist():
-            session = self._book.direct[keys[i]]
+            session = self._book.direct[keys.text(i)]
             if session.connector is None:
                 self._book.notice(session, self._sample(samples, i))
             placed[slots[i]] = session.connector is not None

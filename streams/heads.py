@@ -36,12 +36,13 @@ from streams.core.curve import BEGIN as BEGIN_CONTEXT
 from streams.core.curve import END as END_CONTEXT
 from streams.core.events import ENDED, STARTED, STATE, Ended, Started, StateChanged
 from streams.core.resting import PROTOCOLS, Resting
-from streams.core.session import Session, Station
+from streams.core.session import Session
 from streams.core.timeline import CHARGING as CHARGING_STATE
 from streams.core.timeline import SUSPENDED_EVSE as SUSPENDED_STATE
 from streams.fast_lane import FastLane
 from streams.heads_at_rest import AT, COLUMNS, Marks, table_of
-from streams.lasting import Found, LastingContracts
+from streams.lasting import LastingContracts
+from streams.said import Said, Told, said_by
 from streams.session_rows import COUNT_BITS, VERSION_BITS
 
 _KNOWLEDGE = (1 << VERSION_BITS) - 1
@@ -53,7 +54,7 @@ _State = tuple[int, int, str]
 
 
 class Heads:
-    """Ordinary sessions, n of them; lists and columns are parallel.
+    """Ordinary sessions, n of them; columns are parallel, and whole after `close`.
 
     `column(name)`, one integer a session: version of its stored row, `events` beside the samples,
     first and last slice that are stored, `kept_from_s` (epoch s, ABSENT: none), `last_ts` and
@@ -61,43 +62,27 @@ class Heads:
     them, as the end does (-1: unknown), how many states and sequence numbers it has.
     """
 
+    said: Said
+    """The rest of what they say."""
+
     def __init__(self, fast: FastLane, terms: LastingContracts) -> None:
         self._fast = fast
         self._lasting = terms
         self.sessions: list[Session] = []
         """Those awake."""
         self.slots_at_rest: Small = np.zeros(0, np.int32)
-        self.stations: list[Station] = []
-        self.transactions: list[str] = []
-        self.protocols: list[str] = []
-        self.terms: list[Found] = []
-        self.id_tokens: list[str] = []
-        self.areas: list[str] = []
-        self.stop_reasons: list[str] = []
-        self.marked: list[bool] = []
-        """There are changes of state, or the start tells a state."""
         self.state_ts: Ints = np.zeros(0, np.int64)
         self.state_codes: NDArray[np.int8] = np.zeros(0, np.int8)
         self.seqs: Ints = np.zeros(0, np.int64)
         self._numbers = array("q")
         self._states: list[_State] = []
         self._seqs = array("q")
+        self._told = Told()
         self._table: Ints = np.zeros((len(COLUMNS), 0), np.int64)
 
     def __len__(self) -> int:
         """How many sessions."""
-        return len(self.stations)
-
-    @property
-    def lists(self) -> tuple[list[object], ...]:
-        """All lists that are parallel to the columns."""
-        return cast(
-            "tuple[list[object], ...]",
-            (
-                self.stations, self.transactions, self.protocols, self.terms, self.id_tokens,
-                self.areas, self.stop_reasons, self.marked,
-            ),
-        )  # fmt: skip
+        return int(self._table.shape[1])
 
     # sessions awake -----------------------------------------------------------------------
 
@@ -162,14 +147,16 @@ class Heads:
             first, last, connector, evse, *place, -1, states, seqs,
         ))  # fmt: skip
         self.sessions.append(session)
-        self.stations.append(session.station)
-        self.transactions.append(session.transaction_ids[0])
-        self.protocols.append(session.protocol)
-        self.terms.append(self._lasting.find(session.station.key, token, start.ts, start.area))
-        self.id_tokens.append(token)
-        self.areas.append(start.area)
-        self.stop_reasons.append(reason)
-        self.marked.append(bool(changes) or bool(start.state))
+        told, station = self._told, session.station
+        told.tenants.append(station.tenant)
+        told.stations.append(station.station_id)
+        told.transactions.append(session.transaction_ids[0])
+        told.protocols.append(session.protocol)
+        told.terms.append(self._lasting.find(station.key, token, start.ts, start.area))
+        told.id_tokens.append(token)
+        told.areas.append(start.area)
+        told.stop_reasons.append(reason)
+        told.marked.append(bool(changes) or bool(start.state))
 
     def _take_states(
         self, start: Started, changes: Sequence[StateChanged], end: Ended | None
@@ -203,45 +190,12 @@ class Heads:
         )
         self.seqs = np.array(self._seqs, np.int64)
         self.slots_at_rest = slots
-        self._table = awake
-        if not len(slots):
-            return
-        which: list[int] = slots.tolist()
-        table = table_of(records, slots)
-        stations, tokens = resting.stations(which), resting.tokens(which)
-        areas = [resting.areas[code] for code in records["area"].tolist()]
-        self.stations += stations
-        self.transactions += resting.transactions(which)
-        self.protocols += [PROTOCOLS[code] for code in records["protocol"].tolist()]
-        self.terms += self._known_terms(records, stations, tokens, areas)
-        self.id_tokens += tokens
-        self.areas += areas
-        self.stop_reasons += [""] * len(which)
-        marks = Marks(resting, which, records, table)
-        self.marked += marks.has
+        marks = Marks(resting, slots, records, table := table_of(records, slots))
         self.state_ts = np.concatenate([self.state_ts, marks.state_ts])
         self.state_codes = np.concatenate([self.state_codes, marks.state_codes])
         self.seqs = np.concatenate([self.seqs, marks.seqs])
         self._table = np.concatenate([awake, table], axis=1)
-
-    def _known_terms(
-        self,
-        records: NDArray[np.void],
-        stations: Sequence[Station],
-        tokens: Sequence[str],
-        areas: Sequence[str],
-    ) -> list[Found]:
-        """By the code that was found before; asked for anew where there is none."""
-        codes, shared = records["terms"].tolist(), self._lasting.shared
-        if min(codes) >= 0:
-            return [shared[code] for code in codes]
-        starts = records["start_ts"].tolist()
-        return [
-            shared[code] if code >= 0 else self._lasting.find(station.key, token, start, area)
-            for code, station, token, start, area in zip(
-                codes, stations, tokens, starts, areas, strict=True
-            )
-        ]
+        self.said = said_by(self._told, resting, slots, records, marks.has, self._lasting)
 
     # columns ------------------------------------------------------------------------------
 
@@ -259,16 +213,15 @@ class Heads:
         awake = len(self.sessions)
         self._table = np.ascontiguousarray(self._table[:, chosen])
         self.slots_at_rest = self.slots_at_rest[chosen[awake:]]
-        wanted = chosen.tolist()
-        self.sessions = list(compress(self.sessions, wanted))
-        for column in self.lists:
-            column[:] = compress(column, wanted)
+        self.sessions = list(compress(self.sessions, chosen.tolist()))
+        self.said = self.said.where(chosen)
 
     def to_derive(self, counts: Ints, samples: Samples, past: Past | None) -> Sessions:
         """What `derive_many` reads, with the samples and the past of these sessions."""
         contexts = [_CONTEXTS.get(context, PLAIN) for context, _, _ in self._fast.lane.shapes]
         classes = np.array(contexts, np.int8)
-        rated = [found.info.rated_power_w for found in self.terms]
+        watts = [found.info.rated_power_w for found in self.said.terms.unique]
+        rated = np.array([-1 if w is None else w for w in watts], np.int64)
         return Sessions(
             start_ts=self.column("start_ts"),
             start_seq=self.column("start_seq"),
@@ -280,7 +233,7 @@ class Heads:
             change_first=self.column("change_first"),
             change_last=self.column("change_last"),
             superseded=self.column("superseded").astype(np.bool_),
-            rated_power_w=np.array([-1 if w is None else w for w in rated], np.int64),
+            rated_power_w=self.said.terms.coded.spread(rated),
             counts=counts,
             samples=samples,
             contexts=classes[samples.shape] if len(samples.shape) else np.zeros(0, np.int8),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.core.columns import ABSENT, Ints, Small
+from streams.core.columns import ABSENT, Bits, Ints, Small
 from streams.core.many_order import firsts_of, places
 from streams.core.resting import Resting
 from streams.core.session import SLICE_S
@@ -54,17 +52,17 @@ class Marks:
     """
 
     def __init__(
-        self, resting: Resting, slots: Sequence[int], records: NDArray[np.void], table: Ints
+        self, resting: Resting, slots: Small, records: NDArray[np.void], table: Ints
     ) -> None:
-        self.has = resting.marked(slots)
+        self.has: Bits = (records["changes"] > 0) | (records["states"] > 0)
         seqs = records["start_seq"].astype(np.int64)
-        if not any(self.has):
+        if not self.has.any():
             self.state_ts: Ints = np.zeros(0, np.int64)
             self.state_codes: NDArray[np.int8] = np.zeros(0, np.int8)
             self.seqs: Ints = seqs[seqs >= 0]
             return
         at = np.flatnonzero(self.has)
-        flat = resting.marks([slots[i] for i in at.tolist()])
+        flat = resting.marks(slots[at].tolist())
         states, numbers = (records[name][at].astype(np.int64) for name in ("states", "seqs"))
         begin = firsts_of(2 + 2 * states + numbers)
         table[AT["change_first"], at] = flat[begin]

@@ -31,7 +31,8 @@ from schemas.wire import Index, Name, Number, Text
 from streams.cards import suspicious
 from streams.chunk import Chunk, Later
 from streams.core.columns import ABSENT, UNKNOWN, Bits, Ints, Samples, Small
-from streams.core.resting import keys_of
+from streams.core.keys import keys_of
+from streams.core.packed import Packed
 from streams.decode import Decoded, decode_chunk
 from streams.hot_checks import any_control, has_card, is_card_id, is_odd_name, no_uuids, strike
 from streams.hot_columns import (
@@ -115,8 +116,7 @@ class HotChunk:
     `samples.shape` are codes of `shapes`, (context, connector, evse) with -1 for unknown.
     """
 
-    keys: list[str]
-    """Tenant, station and transaction as `streams.core.resting.keys_of` has them."""
+    keys: Packed
     protocols: Sequence[str]
     samples: Samples
     shapes: list[tuple[str, int, int]]
@@ -267,7 +267,7 @@ def _checked(plain: list[HotSample], values: Sequence[bytes]) -> tuple[HotColumn
             strike(good, texts, doubtful, has_card)
     columns = HotColumns(
         np.arange(len(plain)),
-        keys_of(tenant, station, transaction),
+        Packed.of(keys_of(tenant, station, transaction)),
         protocol,
         context,
         {

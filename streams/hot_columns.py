@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from schemas.units import MAX_WH
 from streams.core.columns import Ints, Small
+from streams.core.packed import Packed
 
 MOST_MWH = MAX_WH * 1000
 MOST_MILLI = 2**31 - 1
@@ -29,8 +30,7 @@ class HotColumns:
 
     places: Ints
     """In the chunk, rising."""
-    keys: list[str]
-    """Tenant, station and transaction as `streams.core.resting.keys_of` has them."""
+    keys: Packed
     protocols: Sequence[str]
     contexts: Sequence[str]
     texts: Mapping[str, pa.Array]
@@ -61,7 +61,7 @@ TEXT_COLUMNS = (
 )
 
 
-_LISTS = ("keys", "protocols", "contexts")
+_LISTS = ("protocols", "contexts")
 _ARROWS = ("received_at", "offline")
 _NUMBERS = (
     "places", "ts", "evse", "connector", "seq",
@@ -92,7 +92,9 @@ def joined(parts: Sequence[HotColumns]) -> HotColumns:
         **{name: listed(name) for name in _LISTS},
         **{name: arrow([getattr(part, name) for part in parts]) for name in _ARROWS},
     }
-    return HotColumns(**columns, texts=texts)
+    return HotColumns(
+        **columns, keys=Packed.joined([part.keys for part in parts], order), texts=texts
+    )
 
 
 def same(values: Sequence[object]) -> bool:

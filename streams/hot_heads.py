@@ -18,6 +18,7 @@ from streams.arrow import WH
 from streams.chunk import Chunk, TopicPartition
 from streams.core.columns import ABSENT, Ints
 from streams.core.events import KINDS, CoreEvent
+from streams.core.packed import Packed
 from streams.decode import decode_chunk
 from streams.event_rows import attributes_of
 from streams.hot_matched import index_of, keys_in, milli_of, shared_columns
@@ -39,8 +40,7 @@ class HotHeads:
 
     places: Ints
     """In the chunk, rising."""
-    keys: list[str]
-    """As `streams.core.resting.keys_of` has them."""
+    keys: Packed
     protocol: str
     cores: list[CoreEvent]
     table: pa.Table

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from streams.arrow import TIME
 from streams.cards import suspicious
 from streams.core.columns import ABSENT, Ints, Small
-from streams.core.resting import SEPARATOR, keys_of
+from streams.core.keys import SEPARATOR, keys_of
+from streams.core.packed import WIDEST, WORD, Packed, words
 from streams.hot_checks import UUID_LENGTH, has_card, is_card_id, is_uuid, strike
 from streams.hot_columns import MOST_MILLI, MOST_MWH, MOST_SOC, TEXT_COLUMNS, HotColumns
 from streams.many_arrow import instants
@@ -97,20 +98,22 @@ def shared_columns(constants: Mapping[str, Any], m: Matched) -> dict[str, pa.Arr
     return columns
 
 
-def keys_in(constants: Mapping[str, Any], m: Matched) -> list[str]:
-    """See `streams.core.resting.keys_of`."""
+def keys_in(constants: Mapping[str, Any], m: Matched) -> Packed:
+    """Their keys; what is matched is printable ASCII."""
     stations, transactions = m.texts["station_id"], m.texts["transaction_id"]
     tenant = constants.get("tenant")
-    if tenant is not None and tenant.isascii() and stations.even and transactions.even:
-        begin = np.frombuffer(f"{tenant}{SEPARATOR}".encode(), np.uint8)
+    if tenant is not None and stations.even and transactions.even:
+        begin = f"{tenant}{SEPARATOR}".encode()
         a = len(begin)
         b = a + stations.grid.shape[1]
-        grid = np.empty((len(m.rows), b + 1 + transactions.grid.shape[1]), np.uint8)
-        grid[:, :a], grid[:, a:b] = begin, stations.grid
-        grid[:, b], grid[:, b + 1 :] = ord(SEPARATOR), transactions.grid
-        return Texts(grid, np.full(len(grid), grid.shape[1])).to_pylist()
+        width = b + 1 + transactions.grid.shape[1]
+        if width <= WIDEST:
+            grid = np.zeros((len(m.rows), words(width) * WORD), np.uint8)
+            grid[:, :a], grid[:, a:b] = np.frombuffer(begin, np.uint8), stations.grid
+            grid[:, b], grid[:, b + 1 : width] = ord(SEPARATOR), transactions.grid
+            return Packed(grid.view(f"S{grid.shape[1]}")[:, 0])
     tenants = m.texts["tenant"].to_pylist() if tenant is None else [tenant] * len(m.rows)
-    return keys_of(tenants, stations.to_pylist(), transactions.to_pylist())
+    return Packed.of(keys_of(tenants, stations.to_pylist(), transactions.to_pylist()))
 
 
 def index_of(m: Matched, name: str) -> Small:

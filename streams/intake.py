@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import pyarrow as pa
 
 from streams.chunk import Chunk, TopicPartition
 from streams.core.book import Book
-from streams.core.events import STARTED, Started
+from streams.core.events import STARTED, CoreEvent, Started
 from streams.core.groups import GroupBook
 from streams.core.identity import NIL
-from streams.core.resting import key_of
+from streams.core.keys import key_of
+from streams.core.packed import Packed
 from streams.core.session import Session
 from streams.core.station_groups import Group
 from streams.decode import DeadValue, Decoded
@@ -96,33 +97,50 @@ class Intake:
     def _stitch_heads(self, heads: HotHeads, origin: Origin, now_ms: int) -> None:
         add, protocol = self._book.add_direct, heads.protocol
         partitions = origin.partitions[heads.places].tolist()
-        ids = b"".join([
-            add(key, protocol, core, partition, now_ms).session_bytes
-            for key, core, partition in zip(heads.keys, heads.cores, partitions, strict=True)
-        ])  # fmt: skip
+        slots = self._book.resting.slots.find(heads.keys).tolist()
+        told = zip(heads.keys.texts(), slots, heads.cores, partitions, strict=True)
+        sessions = [
+            add(key, slot, protocol, core, partition, now_ms) for key, slot, core, partition in told
+        ]
+        if heads.cores[0].kind == STARTED:
+            self._expect_samples(sessions)
         self.events += len(partitions)
+        ids = b"".join([session.session_bytes for session in sessions])
         known = np.frombuffer(ids, np.int64).reshape(-1, 2)
         self._rows.hot.append(placed(heads.table, origin, heads.places, known))
+
+    def _expect_samples(self, sessions: Iterable[Session]) -> None:
+        """Those that began get their slots now: their samples find them all at once."""
+        for session in sessions:
+            if not session.packed:
+                self.fast.slot(session)
 
     def _stitch(self, d: Decoded, partitions: list[int], now_ms: int) -> None:
         """Give every event to the book; starts of 1.6 first, so that its groups stay simple.
 
         A known event is written again all the same, onto its own row, where its session is certain.
         """
-        add_direct = self._book.add_direct
-        homes: list[Session | Group | None] = []
+        homes: list[Session | Group | None] = [None] * len(d.events)
         later: list[int] = []
+        direct: list[tuple[int, str, CoreEvent]] = []
         known: list[int] = []
-        for event, core, partition in zip(d.events, d.cores, partitions, strict=True):
-            home: Session | Group | None = None
-            if core is not None:
-                transaction_id = event.transaction_id
-                if event.protocol == "ocpp1.6":
-                    later.append(len(homes))
-                elif transaction_id:
-                    key = key_of(event.tenant, event.station_id, transaction_id)
-                    home = add_direct(key, event.protocol, core, partition, now_ms)
-            homes.append(home)
+        for i, (event, core) in enumerate(zip(d.events, d.cores, strict=True)):
+            if core is None:
+                continue
+            if event.protocol == "ocpp1.6":
+                later.append(i)
+            elif event.transaction_id:
+                key = key_of(event.tenant, event.station_id, event.transaction_id)
+                direct.append((i, key, core))
+        add_direct = self._book.add_direct
+        slots = self._book.resting.slots.find(Packed.of([key for _, key, _ in direct])).tolist()
+        begun: list[Session] = []
+        for (i, key, core), slot in zip(direct, slots, strict=True):
+            protocol = d.events[i].protocol
+            home = homes[i] = add_direct(key, slot, protocol, core, partitions[i], now_ms)
+            if core.kind == STARTED and protocol.startswith("ocpp2"):
+                begun.append(home)
+        self._expect_samples(begun)
         if later:
             known = self._stitch16(d, later, homes, partitions, now_ms)
         self._rows.take(d, partitions, homes, known)

@@ -11,7 +11,7 @@ from streams.core.events import STARTED, CoreEvent
 from streams.core.facts import CLOSED
 from streams.core.groups import PROTOCOL, GroupBook
 from streams.core.identity import NIL
-from streams.core.resting import key_of
+from streams.core.keys import key_of
 from streams.core.session import NOTHING_STORED, Connector, Owner, Session, Station, slices_code
 from streams.event_rows import core_event
 from streams.fast_lane import FastLane
@@ -158,9 +158,7 @@ class Lookup:
     def _holds(self, row: StoredSession) -> bool:
         if row.protocol == PROTOCOL:
             return self._known(row) is not None
-        book = self._book
-        keys = [key_of(*row.owner, t) for t in row.transaction_ids]
-        return any(key in book.direct or key in book.resting.slot_of for key in keys)
+        return self._book.holds([key_of(*row.owner, t) for t in row.transaction_ids])
 
     def _known(self, row: StoredSession) -> Session | None:
         """The book's own."""

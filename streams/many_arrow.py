@@ -66,6 +66,14 @@ def texts(values: Sequence[str]) -> pa.Array:
     return pa.array(values, pa.string())
 
 
+def strings(flat: NDArray[np.uint8], widths: Ints) -> pa.Array:
+    """Plain strings from their bytes, one after the other."""
+    offsets = np.zeros(len(widths) + 1, np.int32)
+    np.cumsum(widths, out=offsets[1:])
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(flat)]
+    return pa.Array.from_buffers(pa.string(), len(widths), buffers)
+
+
 class Coded:
     """Equal keys as small codes 0, 1, 2 … in the order of first appearance.
 
@@ -121,12 +129,42 @@ class Coded:
 class Objects:
     """A column of Python objects, few of them different; each field is read once an object."""
 
-    coded: Coded
-    unique: list[Any]
+    def __init__(self, coded: Coded, unique: list[Any]) -> None:
+        self.coded = coded
+        self.unique = unique
 
-    def __init__(self, values: Sequence[Any]) -> None:
-        self.coded = Coded.identity(values)
-        self.unique = self.coded.unique(values)
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> Objects:
+        """Told one by one."""
+        coded = Coded.identity(values)
+        return cls(coded, coded.unique(values))
+
+    @classmethod
+    def first_then(cls, first: Sequence[Any], codes: Ints, known: Sequence[Any]) -> Objects:
+        """Some told one by one, then those that codes from 0 on mean."""
+        if not len(codes):
+            return cls.of(first)
+        told = cls.of(first)
+        before = told.coded.codes.to_numpy() - len(told.unique)  # as such places are counted
+        coded = Coded(np.concatenate([before.astype(np.int64), codes.astype(np.int64)]))
+        return cls(coded, [(known if k >= 0 else told.unique)[k] for k in coded.keys.tolist()])
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return len(self.coded.codes)
+
+    def where(self, chosen: Bits) -> Objects:
+        """Some of the rows."""
+        coded = Coded(self.coded.codes.to_numpy()[chosen].astype(np.int64))
+        return Objects(coded, [self.unique[key] for key in coded.keys.tolist()])
+
+    def each(self, field: Callable[[Any], Any]) -> Objects:
+        """A field of theirs, instead of them."""
+        return Objects(self.coded, [field(one) for one in self.unique])
+
+    def numbers(self, field: Callable[[Any], int]) -> Ints:
+        """A number of each row."""
+        return self.coded.spread(np.array([field(one) for one in self.unique], np.int64))
 
     def words(self, field: Callable[[Any], str]) -> pa.DictionaryArray:
         """A field as a dictionary column."""
@@ -136,10 +174,10 @@ class Objects:
         """The object of a row."""
         return self.unique[self.coded.codes.to_numpy()[row]]
 
-    def told(self, field: Callable[[Any], Any]) -> list[Any]:
-        """A field of every row."""
-        values = [field(one) for one in self.unique]
-        return [values[code] for code in self.coded.codes.to_numpy().tolist()]
+    def told(self, count: int | None = None) -> list[Any]:
+        """The object of every row, or of the first rows."""
+        unique = self.unique
+        return [unique[code] for code in self.coded.codes.to_numpy()[:count].tolist()]
 
     def texts(self, field: Callable[[Any], str]) -> pa.Array:
         """A field as plain strings."""

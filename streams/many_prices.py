@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,6 @@ from streams.core.facts import CLOSED, ORPHAN_STOP
 from streams.core.pricing.compiled import Compiled
 from streams.core.pricing.many import Volumes, can_price_many, price_many
 from streams.core.session import Bill
-from streams.lasting import Found
 from streams.many_arrow import Objects
 from streams.many_rows import ManyRows
 from streams.session_rows import NOT_BILLED, TARIFF_REFUSED
@@ -33,11 +31,11 @@ class Terms(NamedTuple):
 Prices = list[tuple[Ints, Compiled, PricedMany]]
 
 
-def terms_of(catalogue: Catalogue, found: Sequence[Found]) -> Terms:
-    """The contracts of sessions, and the tariffs they come to."""
+def terms_of(catalogue: Catalogue, found: Objects) -> Terms:
+    """The contracts of sessions, each a `Found`, and the tariffs they come to."""
     codes: dict[int, int] = {}
     tariffs: list[Compiled] = []
-    contracts = Objects([each.contract for each in found])
+    contracts = found.each(lambda one: one.contract)
     which = []
     for contract in contracts.unique:
         key, code = id(contract.tariff), -1
@@ -73,21 +71,17 @@ def payable(terms: Terms) -> Bits:
     """Nothing to price, or a plain tariff of the session's own."""
     plain = np.array([can_price_many(one) for one in terms.tariffs] + [True], np.bool_)
     contracts = terms.contracts
-    special = [bool(c.free_reason or (c.discount and c.tariff)) for c in contracts.unique]
-    out: Bits = plain[terms.which] & ~contracts.coded.spread(np.array(special, np.int64)).astype(
-        np.bool_
-    )
+    special = contracts.numbers(lambda c: bool(c.free_reason or (c.discount and c.tariff)))
+    out: Bits = plain[terms.which] & (special == 0)
     return out
 
 
-def unpriced(terms: Terms, billed: Bits) -> list[str]:
-    """Why sessions have no price."""
+def unpriced(terms: Terms, billed: Bits) -> Objects:
+    """Why sessions have no price; "" where they have one."""
     contracts = terms.contracts
-    reasons = np.array([c.unpriced_reason or TARIFF_REFUSED for c in contracts.unique], np.object_)
-    out = np.where(terms.which >= 0, "", reasons[contracts.coded.codes.to_numpy()])
-    out[~billed] = NOT_BILLED
-    found: list[str] = out.tolist()
-    return found
+    reasons = ["", NOT_BILLED, *(c.unpriced_reason or TARIFF_REFUSED for c in contracts.unique)]
+    codes = np.where(terms.which >= 0, 0, 2 + contracts.coded.codes.to_numpy())
+    return Objects.first_then([], np.where(billed, codes, 1), reasons)
 
 
 def _volumes(many: Many, start: Ints, at: Ints) -> Volumes:
@@ -112,29 +106,27 @@ def _volumes(many: Many, start: Ints, at: Ints) -> Volumes:
     )
 
 
-def bills(rows: ManyRows) -> list[Bill | None]:
-    """What `Derived.bill` says of each."""
-    many, count = rows.many, len(rows.stations)
+def bills(rows: ManyRows, count: int) -> list[Bill | None]:
+    """What `Derived.bill` says of each of the first sessions."""
+    many = rows.many
     out: list[Bill | None] = [None] * count
-    closed = np.flatnonzero(many.closed).tolist()
-    if not closed:
+    closed = np.flatnonzero(many.closed[:count])
+    if not len(closed):
         return out
-    excl: list[int | None] = [None] * count
-    incl: list[int | None] = [None] * count
-    currency = [""] * count
+    unknown = (None, None, "")
+    costs: dict[int, tuple[int | None, int | None, str]] = {}
     for at, compiled, priced in rows.prices:
-        totals = zip(
-            at.tolist(), priced.excl_micro.tolist(), priced.incl_micro.tolist(), strict=True
-        )
-        for i, before, with_tax in totals:
-            excl[i], incl[i], currency[i] = before, with_tax, compiled.tariff.currency
-    energies = many.energy_mwh.tolist()
-    tariffs = rows.contracts.told(lambda c: c.tariff_id)
-    for i in closed:
+        which = many.closed[at] & (at < count)
+        told = (at, priced.excl_micro, priced.incl_micro)
+        for i, excl, incl in zip(*(column[which].tolist() for column in told), strict=True):
+            costs[i] = (excl, incl, compiled.tariff.currency)
+    energies = many.energy_mwh[closed].tolist()
+    terms, reasons = rows.said.terms.told(count), rows.unpriced.told(count)
+    for i, energy in zip(closed.tolist(), energies, strict=True):
         status = many.status[i]
         if status in CLOSED and status != ORPHAN_STOP:
             out[i] = Bill(
-                status, None if energies[i] == ABSENT else energies[i], excl[i], incl[i],
-                currency[i], tariffs[i], rows.unpriced[i],
+                status, None if energy == ABSENT else energy, *costs.get(i, unknown),
+                terms[i].contract.tariff_id, reasons[i],
             )  # fmt: skip
     return out

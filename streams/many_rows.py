@@ -20,9 +20,9 @@ from streams.charge_words import ChargeWords
 from streams.core.columns import ABSENT, Bits, Ints, Many, PricedMany
 from streams.core.pricing.compiled import Compiled
 from streams.core.pricing.contract import HERE
-from streams.core.session import Station
-from streams.many_arrow import Objects, Spread, bits, decimals, ids, instants, texts, whole
+from streams.many_arrow import Objects, Spread, bits, decimals, ids, instants, whole
 from streams.many_charges import charges_table
+from streams.said import Said
 from streams.session_rows import NOT_BILLED
 
 __all__ = ["ManyRows", "decimals", "slice_bounds", "tables"]
@@ -36,27 +36,17 @@ class ManyRows:
     were stored before must be among the new ones.
     """
 
-    stations: list[Station]
-    transactions: list[str]
-    protocols: list[str]
+    said: Said
     ids: Ints
     """(S, 2), the bytes of the session ids."""
     start_ms: Ints
-    infos: Objects
-    """`StationInfo`s."""
-    contracts: Objects
-    """`Contract`s, whose reasons may say `HERE`."""
     versions: Ints
     event_counts: Ints
     connector: Ints
     """-1: unknown; so is the next one."""
     evse: Ints
-    id_tokens: list[str]
-    areas: list[str]
-    """What the events say, where the catalogue knows none."""
-    stop_reasons: list[str]
     many: Many
-    unpriced: list[str]
+    unpriced: Objects
     """Why there is no price; empty for exactly the sessions in `prices`."""
     prices: list[tuple[Ints, Compiled, PricedMany]]
     """Session indices, the tariff that priced them, their prices: all `ok`."""
@@ -66,7 +56,7 @@ class ManyRows:
 
 def tables(rows: ManyRows, say: ChargeWords) -> list[tuple[str, pa.Table]]:
     """Table name and rows, in the order in which they are written; none without rows."""
-    if not rows.stations:
+    if not len(rows.versions):
         return []
     shared = _Shared(rows)
     found = (
@@ -74,7 +64,7 @@ def tables(rows: ManyRows, say: ChargeWords) -> list[tuple[str, pa.Table]]:
         (
             "session_charges",
             charges_table(
-                rows.prices, rows.contracts, shared.tenant, shared.ids, rows.versions, say
+                rows.prices, shared.contracts, shared.tenant, shared.ids, rows.versions, say
             ),
         ),
         ("sessions", _sessions(rows, shared)),
@@ -96,10 +86,11 @@ class _Shared:
     """Columns of sessions that more than one table has."""
 
     def __init__(self, rows: ManyRows) -> None:
-        self.station = texts([one.station_id for one in rows.stations])
-        self.infos, self.contracts = rows.infos, rows.contracts
-        self.tenant = words([one.tenant for one in rows.stations])
-        self.driver = texts(rows.id_tokens)
+        said = rows.said
+        self.station, self.driver = said.stations, said.id_tokens
+        self.infos = said.terms.each(lambda found: found.info)
+        self.contracts = said.terms.each(lambda found: found.contract)
+        self.tenant = said.tenants.dictionary_encode()
         self.area = self._area(rows)
         self.ids = rows.ids
         self.money = _Totals(rows)
@@ -108,15 +99,15 @@ class _Shared:
     def _area(self, rows: ManyRows) -> pa.DictionaryArray:
         if all(info.area for info in self.infos.unique):
             return self.infos.words(lambda info: info.area)
-        known = self.infos.told(lambda info: info.area)
-        return words([area or told for area, told in zip(known, rows.areas, strict=True)])
+        both = zip(self.infos.told(), rows.said.areas.told(), strict=True)
+        return words([info.area or told for info, told in both])
 
 
 class _Totals:
     """What each session costs; ABSENT where it has no price."""
 
     def __init__(self, rows: ManyRows) -> None:
-        count = len(rows.stations)
+        count = len(rows.versions)
         self.excl, self.incl, self.rounded_excl, self.rounded_incl = np.zeros((4, count), np.int64)
         self.absent: Bits = np.ones(count, np.bool_)
         currency = np.full(count, "", np.object_)
@@ -194,9 +185,9 @@ def _slice_amounts(rows: ManyRows) -> tuple[Ints, Ints]:
 
 
 def _sessions(rows: ManyRows, shared: _Shared) -> pa.Table:
-    many, count = rows.many, len(rows.stations)
+    many, count = rows.many, len(rows.versions)
     infos, nothing = shared.infos, np.zeros(count, np.int64)
-    transactions = texts(rows.transactions)
+    transactions = rows.said.transactions
     alone = pa.array(np.arange(count + 1), pa.int32())
     first, last = slice_bounds(many)
     columns = {
@@ -204,7 +195,7 @@ def _sessions(rows: ManyRows, shared: _Shared) -> pa.Table:
         "station_id": shared.station,
         "session_id": ids(shared.ids),
         "version": whole(rows.versions, pa.uint64()),
-        "protocol": words(rows.protocols),
+        "protocol": rows.said.protocols.words(str),
         "evse_id": whole(rows.evse, pa.int32(), rows.evse < 0),
         "connector_id": whole(rows.connector, pa.int32(), rows.connector < 0),
         "transaction_id": transactions,
@@ -229,11 +220,11 @@ def _sessions(rows: ManyRows, shared: _Shared) -> pa.Table:
         "idle_s": decimals(many.idle_ms, SECONDS),
         "suspended_evse_s": decimals(many.suspended_evse_ms, SECONDS),
         "max_power_w": _known(many.max_power_mw),
-        "stop_reason": words(rows.stop_reasons),
+        "stop_reason": rows.said.stop_reasons.words(str),
         "paid_amount": pa.nulls(count, MONEY),
         "paid_currency": words([""] * count),
         "grade": words(many.grade.tolist()),
-        "flags": Objects(many.flags.tolist()).lists(lambda flags: flags),
+        "flags": Objects.of(many.flags.tolist()).lists(lambda flags: flags),
         "quarantine_reason": words(many.quarantine.tolist()),
         "event_count": whole(rows.event_counts, pa.uint32()),
         "slice_first": whole(first, pa.uint32(), first == ABSENT),
@@ -249,9 +240,9 @@ def _known(mwh: Ints) -> pa.Array:
 def _money_columns(rows: ManyRows, shared: _Shared) -> dict[str, pa.Array]:
     terms = shared.contracts
     payers = terms.words(lambda c: c.payer)
-    if NOT_BILLED in rows.unpriced:
-        told = zip(rows.unpriced, terms.told(lambda c: c.payer), strict=True)
-        payers = words(["" if reason == NOT_BILLED else payer for reason, payer in told])
+    if NOT_BILLED in rows.unpriced.unique:
+        told = zip(rows.unpriced.told(), terms.told(), strict=True)
+        payers = words(["" if reason == NOT_BILLED else terms.payer for reason, terms in told])
     return {
         "company_id": terms.texts(lambda c: c.company_id),
         "driver_id": terms.texts(lambda c: c.driver_id),
@@ -259,7 +250,7 @@ def _money_columns(rows: ManyRows, shared: _Shared) -> dict[str, pa.Array]:
         "payer": payers,
         "payer_id": terms.texts(lambda c: c.payer_id),
         "contract_because": _because(rows, shared),
-        "unpriced_reason": words(rows.unpriced),
+        "unpriced_reason": rows.unpriced.words(str),
         "currency": shared.money.currency,
         "tariff_id": terms.texts(lambda c: c.tariff_id),
         **shared.money.columns(),
@@ -273,8 +264,8 @@ def _because(rows: ManyRows, shared: _Shared) -> pa.Array:
     if all(len(pieces) == 1 for each in parts for pieces in each):
         return terms.lists(lambda c: c.because)
     if any(len(each) != 1 or len(each[0]) > 2 for each in parts):
-        each = zip(terms.told(lambda c: c), rows.stations, strict=True)
-        return pa.array([contract.told_at(at.station_id) for contract, at in each], STRINGS)
+        each = zip(terms.told(), rows.said.stations.to_pylist(), strict=True)
+        return pa.array([contract.told_at(station) for contract, station in each], STRINGS)
     named = terms.coded.spread(np.array([len(pieces) == 2 for (pieces,) in parts], np.int64))
     station = pc.if_else(pa.array(named == 1), shared.station, "")
     said = pc.binary_join_element_wise(

@@ -22,7 +22,6 @@ from streams.core.session import Bill, Session, slices_code
 from streams.fast_lane import FastLane
 from streams.heads import Heads
 from streams.lasting import LastingContracts
-from streams.many_arrow import Objects
 from streams.many_prices import Prices, bills, payable, prices_of, terms_of, unpriced
 from streams.many_rows import ManyRows, slice_bounds
 from streams.session_rows import COUNT_BITS, VERSION_BITS
@@ -47,7 +46,7 @@ class Ready:
     rows: ManyRows
     heads: Heads
     bills: list[Bill | None]
-    """Where they closed."""
+    """Of those awake, where they closed."""
     last_ts: Ints
     """Of the newest sample."""
     kept_from_s: Ints
@@ -125,7 +124,7 @@ class _Work:
         stored = self._stored_until(many)
         last_ts, start_ms = self._last_ts(), heads.column("start_ts")
         billed = (many.quarantine == "") | (many.quarantine == "not_ended")
-        terms = terms_of(self.catalogue, heads.terms)
+        terms = terms_of(self.catalogue, heads.said.terms)
         keep = many.ok & self._covers(many) & (~billed | payable(terms))
         prices, refused = prices_of(many, terms, start_ms, keep & billed)
         if refused.any():  # numbers beyond 64 bits: once more without them
@@ -140,25 +139,18 @@ class _Work:
                 column[keep] for column in (connector, evse, billed, stored, last_ts, first_shape)
             )
             self.before = self.before[keep]
-            terms = terms_of(self.catalogue, heads.terms)
+            terms = terms_of(self.catalogue, heads.said.terms)
             prices, _ = prices_of(many, terms, heads.column("start_ts"), billed)
         if not heads:
             return out
         rows = ManyRows(
-            stations=heads.stations,
-            transactions=heads.transactions,
-            protocols=heads.protocols,
+            said=heads.said,
             ids=self.resting.ids.take(heads.column("slot"), axis=0),
             start_ms=heads.column("start_ts"),
-            infos=Objects([found.info for found in heads.terms]),
-            contracts=terms.contracts,
             versions=self.versions,
             event_counts=self.events,
             connector=connector,
             evse=evse,
-            id_tokens=heads.id_tokens,
-            areas=heads.areas,
-            stop_reasons=heads.stop_reasons,
             many=many,
             unpriced=unpriced(terms, billed),
             prices=prices,
@@ -167,7 +159,8 @@ class _Work:
         _remember_slices(heads.sessions, many)
         kept_from_s = _kept_from_s(many, prices)
         kept = self._kept(many, last_ts, kept_from_s)
-        out.ready = Ready(rows, heads, bills(rows), last_ts, kept_from_s, first_shape, kept)
+        due = bills(rows, len(heads.sessions))
+        out.ready = Ready(rows, heads, due, last_ts, kept_from_s, first_shape, kept)
         return out
 
     def _kept(self, many: Many, last_ts: Ints, kept_from_s: Ints) -> Kept:

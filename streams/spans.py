@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from streams.core.columns import Bits, Ints
 from streams.decode import instants
+from streams.many_arrow import strings
 
 Bytes = NDArray[np.uint8]
 
@@ -67,10 +68,7 @@ class Texts:
 
     def arrow(self) -> pa.Array:
         """As a column of text."""
-        offsets = np.zeros(len(self.widths) + 1, np.int32)
-        np.cumsum(self.widths, out=offsets[1:])
-        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(self.flat())]
-        return pa.Array.from_buffers(pa.string(), len(self.widths), buffers)
+        return strings(self.flat(), self.widths)
 
     def to_pylist(self) -> list[str]:
         """As Python has them."""

@@ -8,11 +8,13 @@ makes it load its events again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from streams.core.events import ENDED, EXPIRED, STARTED, CoreEvent
 from streams.core.identity import transaction_session_bytes
-from streams.core.resting import Resting, key_of, names_of
+from streams.core.keys import key_of, names_of
+from streams.core.packed import Packed
+from streams.core.resting import Resting
 from streams.core.session import Connector, Owner, Session, Station
 
 
@@ -49,10 +51,12 @@ class Book:
         return self._stations.get(key[0], {}).get(key[1])
 
     def add_direct(  # the hot path: no wrapper object an event
-        self, key: str, protocol: str, event: CoreEvent, partition: int, now_ms: int
+        self, key: str, slot: int, protocol: str, event: CoreEvent, partition: int, now_ms: int
     ) -> Session:
-        """Add an event of a 2.x or imported session, by `key_of`; returns that session."""
-        session = self.direct.get(key) or self.open_direct(key, protocol, partition)
+        """Add an event of a 2.x or imported session, by `key_of`; returns that session. `slot`: as
+        `open_direct` wants it.
+        """
+        session = self.direct.get(key) or self.open_direct(key, slot, protocol, partition)
         if session.packed:
             if hash(event) in session.seen:
                 self.duplicates += 1
@@ -74,13 +78,23 @@ class Book:
     def find(self, key: str) -> Session | None:
         """The session of that key, awake; None: it is not known."""
         found = self.direct.get(key)
-        if found is None and (slot := self.resting.slot_of.get(key)) is not None:
+        if found is None and (slot := int(self.resting.slots.find(Packed.of([key]))[0])) >= 0:
             found = self.wake(slot)
         return found
 
-    def open_direct(self, key: str, protocol: str, partition: int) -> Session:
-        """The same, made on first sight."""
-        return self.find(key) or self._new_direct(key, protocol, partition)
+    def holds(self, keys: Sequence[str]) -> bool:
+        """Whether a session of one of these keys is known."""
+        found = self.resting.slots.find(Packed.of(keys)) >= 0
+        return bool(found.any()) or any(key in self.direct for key in keys)
+
+    def open_direct(self, key: str, slot: int, protocol: str, partition: int) -> Session:
+        """The session of that key, awake, made on first sight. `slot`: what `resting.slots` found
+        for it lately; sessions that got theirs since are awake.
+        """
+        found = self.direct.get(key)
+        if found is None:
+            found = self.wake(slot) if slot >= 0 else self._new_direct(key, protocol, partition)
+        return found
 
     def _new_direct(self, key: str, protocol: str, partition: int) -> Session:
         tenant, station_id, transaction_id = names_of(key)
@@ -96,7 +110,7 @@ class Book:
         """A session that rests is an object again, wherever it is held."""
         resting = self.resting
         session = resting.wake(slot)
-        self.direct[resting.keys[slot]] = session
+        self.direct[resting.slots.key(slot)] = session
         if resting.news[slot]:
             resting.news[slot] = False
             session.dirty_since = 1
@@ -108,7 +122,7 @@ class Book:
     def lay_down(self, session: Session) -> None:
         """Forget the object of a session that rests now."""
         slot = session.slot
-        del self.direct[self.resting.keys[slot]]
+        del self.direct[self.resting.slots.key(slot)]
         if session.connector is not None:
             session.connector.swap(session, slot)
 
@@ -124,9 +138,9 @@ class Book:
 
     def rouse(self, now_ms: int) -> None:
         """Sessions awake that samples joined are dirty."""
-        keys = self.resting.keys
+        key = self.resting.slots.key
         for slot in self.resting.take_awake():
-            session = self.direct[keys[slot]]
+            session = self.direct[key(slot)]
             if not session.dirty_since:
                 session.dirty_since = now_ms
                 self.dirty[session] = None

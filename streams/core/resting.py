@@ -20,7 +20,10 @@ from numpy.typing import NDArray
 
 from streams.core.columns import ABSENT, Bits, Ints, Small
 from streams.core.events import STARTED, Started
+from streams.core.keys import key_of, names_of
+from streams.core.packed import WORD, Packed, PackedSlots
 from streams.core.session import Session, Station
+from streams.core.slot_table import SlotTable
 
 PROTOCOLS = ("ocpp2.0.1", "ocpp2.1")
 """Of sessions that can rest, by code."""
@@ -67,36 +70,18 @@ come. `energy_mwh`, `charging_ms`, `idle_ms`, `max_power_mw` and `slice_*` are w
 many there are.
 """
 
+_LONGEST_TOKEN = 40
+"""Bytes: OCPP's have 36, and longer ones are kept apart."""
+
 NO_SLOTS: Small = np.zeros(0, np.int32)
-SEPARATOR = "\x1f"
-"""Between the names in a key: no name holds a control character."""
-
-
-def key_of(tenant: str, station_id: str, transaction_id: str) -> str:
-    """One text for the three."""
-    return f"{tenant}{SEPARATOR}{station_id}{SEPARATOR}{transaction_id}"
-
-
-def keys_of(
-    tenants: Sequence[str], station_ids: Sequence[str], transaction_ids: Sequence[str]
-) -> list[str]:
-    """The same of many."""
-    return list(map(SEPARATOR.join, zip(tenants, station_ids, transaction_ids, strict=True)))
-
-
-def names_of(key: str) -> tuple[str, str, str]:
-    """Tenant, station, transaction."""
-    tenant, station_id, transaction_id = key.split(SEPARATOR, 2)
-    return tenant, station_id, transaction_id
 
 
 class Resting:
     """Everything by slot of the lane. Slots are made for sessions awake; some of them rest."""
 
     def __init__(self) -> None:
-        self.slot_of: dict[str, int] = {}
+        self.slots = SlotTable()
         """By key, of sessions with a slot, awake or at rest."""
-        self.keys: list[str] = []
         self.areas: list[str] = [""]
         self.ids: Ints = np.zeros((0, 2), np.int64)
         """The 16 bytes of the session id."""
@@ -107,7 +92,7 @@ class Resting:
         """Its connector is known."""
         self.records: NDArray[np.void] = np.zeros(0, RECORD)
         self._stations: list[Station | None] = []
-        self._tokens: list[str] = []
+        self._tokens = PackedSlots(WORD, _LONGEST_TOKEN)
         self._changes: list[tuple[bytes, bytes] | None] = []
         self._area_codes = {"": 0}
         self._grow(1)
@@ -121,8 +106,7 @@ class Resting:
             self._grow(slot + 1)
         session.slot = slot
         # One that was forgotten, and is followed all the same, leaves the key to its successor.
-        self.slot_of.setdefault(key, slot)
-        self.keys[slot] = key
+        self.slots.put(slot, key)
         self._stations[slot] = session.station
         self.ids[slot] = np.frombuffer(session.session_bytes, np.int64)
         self.placed[slot] = session.connector is not None
@@ -135,23 +119,19 @@ class Resting:
         for column in (self.at_rest, self.news, self.placed, self.records):
             column.resize(size, refcheck=False)
         more = size - old
-        self.keys += [""] * more
+        self.slots.grow(size)
         self._stations += [None] * more
-        self._tokens += [""] * more
+        self._tokens.grow(size)
         self._changes += [None] * more
 
     def drop(self, slots: Sequence[int]) -> None:
         """These slots are given back."""
+        self.slots.drop(slots)
+        self._tokens.drop(slots)
         for slot in slots:
-            if self.slot_of.get(self.keys[slot]) == slot:
-                del self.slot_of[self.keys[slot]]
-            self.keys[slot], self._stations[slot] = "", None
-            self._clear(slot)
+            self._stations[slot] = self._changes[slot] = None
         for column in (self.at_rest, self.news, self.placed):
             column[list(slots)] = False
-
-    def _clear(self, slot: int) -> None:
-        self._tokens[slot], self._changes[slot] = "", None
 
     # sleeping and waking ------------------------------------------------------------------
 
@@ -167,7 +147,7 @@ class Resting:
         self.records[slots] = records
         self.at_rest[slots] = self.placed[slots] = True
         for slot, token in zip(slots.tolist(), tokens, strict=True):
-            self._tokens[slot] = token
+            self._tokens.put(slot, token)
 
     def remember(self, slot: int, events: bytes, marks: bytes) -> None:
         """Of a session with changes of state: all its events but samples as `Session.folded` tells
@@ -181,7 +161,7 @@ class Resting:
         station = self.station(slot)
         record = _Record._make(self.records.item(slot))  # one by one they would cost 5 µs
         session = Session(station, self.ids[slot].tobytes(), PROTOCOLS[record.protocol])
-        session.answers_to(names_of(self.keys[slot])[2])
+        session.answers_to(names_of(self.slots.key(slot))[2])
         session.slot = slot
         session.must_load = False
         session.start_ts = record.start_ts
@@ -194,7 +174,8 @@ class Resting:
         else:
             session.unfold(changes[0])
         self.at_rest[slot] = False
-        self._clear(slot)
+        self._tokens.drop([slot])
+        self._changes[slot] = None
         return session
 
     def _start(self, slot: int, record: _Record) -> Started:
@@ -203,7 +184,7 @@ class Resting:
             record.start_ts,
             record.start_seq,
             None if record.start_mwh == ABSENT else record.start_mwh,
-            self._tokens[slot],
+            self._tokens.text(slot),
             record.connector,
             record.evse,
             "",
@@ -219,31 +200,15 @@ class Resting:
             raise ValueError("slot not in use")
         return found
 
-    def stations(self, slots: Sequence[int]) -> list[Station]:
-        """The same of many."""
-        known = self._stations
-        return [known[slot] for slot in slots]  # type: ignore[misc]  # slots in use
-
-    def transactions(self, slots: Sequence[int]) -> list[str]:
-        """Transaction ids."""
-        keys = self.keys
-        return [keys[slot].split(SEPARATOR, 2)[2] for slot in slots]
-
-    def tokens(self, slots: Sequence[int]) -> list[str]:
+    def tokens(self, slots: Small) -> Packed:
         """Id tokens of sessions that rest."""
-        known = self._tokens
-        return [known[slot] for slot in slots]
+        return self._tokens.many(slots)
 
     def marks(self, slots: Sequence[int]) -> Ints:
         """As remembered of sessions that rest and have changes of state, one after the other."""
         known = self._changes
         found = (known[slot] for slot in slots)
         return np.frombuffer(b"".join([one[1] for one in found if one is not None]), np.int64)
-
-    def marked(self, slots: Sequence[int]) -> list[bool]:
-        """Which of them have changes of state."""
-        known = self._changes
-        return [known[slot] is not None for slot in slots]
 
     def of_partitions(self, partitions: Collection[int]) -> list[int]:
         """Slots of sessions at rest whose station is in one of these."""

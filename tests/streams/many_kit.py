@@ -14,8 +14,10 @@ from streams.core.columns import ABSENT, Ints, Many, PricedLine, PricedMany
 from streams.core.pricing.compiled import Compiled, Rule
 from streams.core.pricing.model import ENERGY, FLAT, PARKING_TIME, TIME
 from streams.core.pricing.priced import Line
-from streams.many_arrow import Objects
+from streams.lasting import Found
+from streams.many_arrow import Objects, texts
 from streams.many_rows import ManyRows
+from streams.said import Said
 from streams.session_rows import Derived
 
 TARIFFS: dict[str, tuple[str, str | None, list[tuple[str, float, int | None, int]]]] = {
@@ -87,29 +89,38 @@ def columns_of(derived: Sequence[Derived], catalogue: Catalogue) -> ManyRows:
             assert compiled is not None
             groups.setdefault(id(compiled), (compiled, []))[1].append(i)
     return ManyRows(
-        stations=[d.session.station for d in derived],
-        transactions=[d.session.transaction_ids[0] for d in derived],
-        protocols=[d.session.protocol for d in derived],
+        said=said_of(derived),
         ids=np.frombuffer(b"".join(d.session.session_bytes for d in derived), np.int64).reshape(
             -1, 2
         ),
         start_ms=_ints([d.session.start_ts for d in derived]),
-        infos=Objects([d.station for d in derived]),
-        contracts=Objects([d.contract for d in derived]),
         versions=_ints([d.version for d in derived]),
         event_counts=_ints([d.event_count for d in derived]),
         connector=_ints([f.connector for f in facts]),
         evse=_ints([f.evse for f in facts]),
-        id_tokens=[f.id_token for f in facts],
-        areas=[f.area for f in facts],
-        stop_reasons=[f.stop_reason for f in facts],
         many=many_of(derived),
-        unpriced=[d.unpriced_reason for d in derived],
+        unpriced=Objects.of([d.unpriced_reason for d in derived]),
         prices=[
             (_ints(members), compiled, priced_of(compiled, [derived[i] for i in members]))
             for compiled, members in groups.values()
         ],
         slices_from_s=_ints([None] * len(derived)),
+    )
+
+
+def said_of(derived: Sequence[Derived]) -> Said:
+    """Names, terms and texts."""
+    sessions, facts = [d.session for d in derived], [d.facts for d in derived]
+    return Said(
+        tenants=texts([s.station.tenant for s in sessions]),
+        stations=texts([s.station.station_id for s in sessions]),
+        transactions=texts([s.transaction_ids[0] for s in sessions]),
+        id_tokens=texts([f.id_token for f in facts]),
+        protocols=Objects.of([s.protocol for s in sessions]),
+        terms=Objects.of([Found(d.station, d.contract) for d in derived]),
+        areas=Objects.of([f.area for f in facts]),
+        stop_reasons=Objects.of([f.stop_reason for f in facts]),
+        marked=np.zeros(len(derived), np.bool_),
     )
 
 

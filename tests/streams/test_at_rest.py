@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from schemas import wire
 from streams.core.book import Book
 from streams.core.events import SAMPLE, STARTED, STATE, CoreEvent, Started, StateChanged
-from streams.core.resting import key_of, names_of
+from streams.core.keys import key_of, names_of
+from streams.core.packed import Packed
 from streams.core.session import Session
 from tests.streams.core.core_events import end21, meter21, ms, start21, wire_base
 from tests.streams.core.fleet_kit import DAY_MS, TP, Drive, at_once, settings_of, sink_of, slices_in
@@ -49,8 +50,12 @@ def book_of(drive: Drive) -> Book:
 
 def rests(drive: Drive, key: str = KEY) -> bool:
     book = book_of(drive)
-    slot = book.resting.slot_of.get(key)
-    return key not in book.direct and slot is not None and bool(book.resting.at_rest[slot])
+    slot = slot_of(book, key)
+    return key not in book.direct and slot >= 0 and bool(book.resting.at_rest[slot])
+
+
+def slot_of(book: Book, key: str) -> int:
+    return int(book.resting.slots.find(Packed.of([key]))[0])
 
 
 def state21(minute: float, seq: int) -> bytes:
@@ -160,12 +165,12 @@ def test_an_end_that_comes_while_the_row_is_written_is_told_by_the_next_one() ->
 
 def test_partitions_that_go_take_their_sessions_at_rest_along() -> None:
     drive = driven(start21(0, "x"), meter21(5, 1000, "x", 1))
-    slot = book_of(drive).resting.slot_of[KEY]
+    slot = slot_of(book_of(drive), KEY)
 
     drive.worker.forget([TP])
 
     resting = book_of(drive).resting
-    assert resting.slot_of == {}
+    assert not len(resting.slots.slots())
     assert not resting.at_rest.any()
     assert drive.worker._fast.lane.new_slot() == slot
 
@@ -216,7 +221,7 @@ def test_a_session_that_wakes_is_what_it_was_when_it_fell_asleep(
 ) -> None:
     drive = Drive([], sink_of())
     book = book_of(drive)
-    session = book.open_direct(KEY, "ocpp2.1", 0)
+    session = book.open_direct(KEY, -1, "ocpp2.1", 0)
     session.must_load = False
     added: set[CoreEvent] = {start, *changes}
     for event in sorted(added):

@@ -123,7 +123,7 @@ def play(drive: Drive, random: Random) -> Drive:
 def in_lane(drive: Drive) -> int:
     """Samples in the lane."""
     worker = drive.worker
-    return int(worker._fast.lane.held(list(worker._book.resting.slot_of.values())).sum())
+    return int(worker._fast.lane.held(worker._book.resting.slots.slots().tolist()).sum())
 
 
 def misfits(drive: Drive) -> int:

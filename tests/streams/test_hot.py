@@ -21,7 +21,8 @@ from schemas.units import MAX_WH, iso_ms, wh_to_mwh
 from streams.chunk import Chunk
 from streams.core.columns import ABSENT, UNKNOWN
 from streams.core.events import CURRENT, SAMPLE, Sample
-from streams.core.resting import keys_of
+from streams.core.keys import keys_of
+from streams.core.packed import Packed
 from streams.decode import Decoded, decode_chunk, parse_time, parse_times
 from streams.event_rows import _columns
 from streams.hot import HotChunk, HotDecoder, Taken
@@ -127,13 +128,13 @@ def _placed(table: pa.Table, offsets: list[int]) -> pa.Table:
     return placed.append_column("kafka_offset", pa.array(offsets))
 
 
-def _keys_are_those_of(keys: list[str], table: pa.Table) -> None:
+def _keys_are_those_of(keys: Packed, table: pa.Table) -> None:
     names = ("tenant", "station_id", "transaction_id")
-    assert keys == keys_of(*(table[n].to_pylist() for n in names))
+    assert keys.texts() == keys_of(*(table[n].to_pylist() for n in names))
 
 
 def _columns_are_those_of(hot: HotChunk) -> None:
-    """Keys and protocols are parallel to the table; numbers are of the agreed width."""
+    """Packed and protocols are parallel to the table; numbers are of the agreed width."""
     _keys_are_those_of(hot.keys, hot.table)
     assert list(hot.protocols) == hot.table["protocol"].to_pylist()
     wide = [each.dtype for each in hot.samples]

@@ -28,7 +28,7 @@ SESSIONS, SAMPLES = 400, 20
 BYTECODES_PER_EVENT = 200
 """With a margin of about a quarter: Python versions differ; so has the next one."""
 
-BYTECODES_PER_LIVE_ROW = 310
+BYTECODES_PER_LIVE_ROW = 245
 """What a flush costs of itself is in it: a third."""
 
 BLOCKS_PER_EVENT = 0.9

@@ -189,7 +189,7 @@ class Side:
         self.counts.slow_sessions += len(out.rest) + len(out.left)
         if out.ready is not None:
             self.counts.seen["at rest"] += len(out.ready.heads.slots_at_rest)
-            self.counts.fast_sessions += len(out.ready.rows.stations)
+            self.counts.fast_sessions += len(out.ready.rows.versions)
             self.counts.fast_ended += int(out.ready.rows.many.closed.sum())
             self.counts.fast_priced += sum(len(at) for at, _, _ in out.ready.rows.prices)
         return out
@@ -296,7 +296,7 @@ class Side:
         copy came the hot way, the other not: they never meet in one place.
         """
         lane, book = self.worker._fast.lane, self.worker._book
-        for slot in book.resting.slot_of.values():
+        for slot in book.resting.slots.slots().tolist():
             lane.gather([slot])
         apart = sum(
             len(lane.events(session.slot).intersection(session.peek()))
