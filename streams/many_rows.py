@@ -3,7 +3,7 @@
 
     what stands in `Many`          numpy -> Arrow, no object per value     `decimals`, `instants`
     what stations, terms share     read once an object, taken by code      `Objects`
-    what a session has itself      one Python text each                    driver, stop reason
+    what a session has itself      text columns, cut from bytes            `streams.said`
     slices                         the session's columns, repeated         `Spread`
 """
 

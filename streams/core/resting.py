@@ -1,7 +1,7 @@
 """Open sessions between two reports: no Python object a session, but one row of columns.
 
-    key ──> slot     records                                      names, by slot
-    A       0        start, register, version, written …          key, station, token
+    key ──> slot     records                                      by slot
+    A       0        start, register, version, written …          bytes of key and token, station
     B       1        …                                            changes of state, where any
 
 A session *rests* when its row is written, it is open, and nothing is known of it but its start,
