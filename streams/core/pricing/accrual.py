@@ -25,6 +25,9 @@ from streams.core.pricing.usage import Flow, Usage
 from streams.core.slices import Slice
 
 SliceOf = Callable[[int], int]
+_Flows = tuple[Sequence[Flow], Sequence[Flow]]
+"""Of the session, and of its reservation."""
+
 _COLUMNS = {
     ENERGY: Slice._fields.index("energy_mwh"),
     TIME: Slice._fields.index("charging_ms"),
@@ -53,16 +56,22 @@ def accrue(priced: Priced, usage: Usage, slices: Sequence[Slice]) -> list[Money]
         return min(max(instant_ms // SLICE_MS - first, 0), last)
 
     excl, incl = [0] * len(slices), [0] * len(slices)
+    flows = (usage.flows(), usage.reservation) if priced.segments else ((), ())  # seldom built
     walked = {one.reservation for one in (*priced.segments[:1], *priced.segments[-1:])}
     for line in priced.lines:
         if line.component is None or line.dimension == FLAT or line.reservation in walked:
             part = _leftover(line, slice_of, last)
+            if (
+                line.component is not None
+                and line.billed != line.quantity
+                and line.dimension != FLAT
+            ):
+                part = part._replace(slice=_last_used(line, priced, flows, slice_of, part.slice))
             excl[part.slice] += part.excl
             incl[part.slice] += part.incl
         else:
             _spread_evenly(line, slices, excl, incl)
-    if priced.segments:  # else nobody builds the flows of a plain session
-        _spread_segments(priced, usage, first, excl, incl)
+    _spread_segments(priced, flows, first, excl, incl)
     _reduce(priced, excl, incl)
     return _rounded(excl, incl, priced.scale)
 
@@ -101,7 +110,7 @@ def _spread_evenly(line: Line, slices: Sequence[Slice], excl: list[int], incl: l
 
 
 def _spread_segments(
-    priced: Priced, usage: Usage, first: int, excl: list[int], incl: list[int]
+    priced: Priced, flows: _Flows, first: int, excl: list[int], incl: list[int]
 ) -> None:
     """Every segment over the slices it touches; volumes are differences of running ones.
 
@@ -109,7 +118,6 @@ def _spread_segments(
     """
     last = len(excl) - 1
     rates = _rates(priced)
-    flows = (usage.flows(), usage.reservation)
     of, reserved, done = -1, False, 0
     for start, end, energy, charging, parking, e, t, p, number, reservation in priced.segments:
         if number != of or reservation is not reserved:
@@ -129,9 +137,39 @@ def _spread_segments(
         done += energy
 
 
+def _last_used(line: Line, priced: Priced, flows: _Flows, slice_of: SliceOf, otherwise: int) -> int:
+    """The slice in which what a line bills was last used: of a segment's last slice so little may
+    be that it is less than a unit.
+    """
+    column = (ENERGY, TIME, PARKING_TIME).index(line.dimension)
+    component = _numbers(priced)[line.element, id(line.component)]
+    for at in reversed(range(len(priced.segments))):
+        start, end, *told = priced.segments[at]
+        volumes, components, (number, reservation) = told[:3], told[3:6], told[6:]
+        if reservation is line.reservation and components[column] == component and volumes[column]:
+            break
+    else:
+        return otherwise
+    k, until = slice_of(start), max(slice_of(start), slice_of(end - 1))
+    if k == until:
+        return k
+    before = (one for one in priced.segments[:at] if one[8] == number and one[9] is reservation)
+    done = sum(one[2] for one in before)
+    whole = (volumes[0], volumes[1], volumes[2])
+    parts = _until_last(flows[reservation][number], done, start, until - k, whole)
+    if volumes[column] > sum(part[column] for part in parts):
+        return until
+    return k + max(i for i, part in enumerate(parts) if part[column])
+
+
+def _numbers(priced: Priced) -> dict[tuple[int, int], int]:
+    """Components as segments count them, by element and identity."""
+    return {(element, id(c)): i for i, (element, c) in enumerate(priced.components)}
+
+
 def _rates(priced: Priced) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Rates by component index, charging and reserved; the last is NO_COMPONENT's: nothing."""
-    index = {(element, id(c)): i for i, (element, c) in enumerate(priced.components)}
+    index = _numbers(priced)
     nothing = (0, 0)
     out = ([nothing] * (len(index) + 1), [nothing] * (len(index) + 1))
     for line in priced.lines:

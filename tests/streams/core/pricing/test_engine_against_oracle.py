@@ -46,6 +46,28 @@ SAME_MILLISECOND: tuple[Json, Session] = (
 )
 """350 kW reach a threshold in the millisecond before 17:00: what is above it comes at 17:00."""
 
+SLIVER: tuple[Json, Session] = (
+    {
+        "id": "T",
+        "currency": "EUR",
+        "elements": [
+            {
+                "price_components": [
+                    {"type": "ENERGY", "price": Decimal("0.0001"), "step_size": 7}
+                ],
+                "restrictions": {"max_duration": 3000},
+            }
+        ],
+    },
+    Session(
+        [Stretch(1_771_113_600_000, 1_771_114_200_000, 0, 600_000),
+         Stretch(1_771_114_200_000, 1_771_116_900_000, 2, 2_700_000)],
+        ZoneInfo("Africa/Casablanca"),
+    ),
+)  # fmt: skip
+"""2 mWh in 45 minutes: what is billed until the 50th was used before the last quarter, and what the
+step adds belongs there."""
+
 
 def usage_from(session: Session) -> Usage:
     return usage_of(
@@ -106,6 +128,7 @@ def test_totals_lines_and_rounded_amounts_are_the_oracles(case: tuple[Json, Sess
 
 @AGAIN
 @example(SAME_MILLISECOND)
+@example(SLIVER)
 @given(cases())
 def test_slices_are_the_oracles_to_the_micro_unit(case: tuple[Json, Session]) -> None:
     document, session = case
