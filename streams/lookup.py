@@ -37,6 +37,12 @@ class Lookup:
             stored = {s.owner: s for s in self._sink.stations([s.key for s in new])}
             for station in new:
                 self._meet(station, stored.get(station.key))
+            self._remember_open(
+                (station, row)
+                for station in new
+                if station.key in stored
+                for row in stored[station.key].open_sessions
+            )
             self._book.new_stations = []
             self._meet_floating([s for s in new if s.groups is not None])
         self._resolve16()
@@ -51,8 +57,6 @@ class Lookup:
         for number, start in stored.last_starts:
             if number >= 0 and start >= 0:
                 self._book.saw_start(station.connector(number), start)
-        for row in stored.open_sessions:
-            self._remember_open(station, row)
 
     def _meet_floating(self, new: list[Station]) -> None:
         """1.6 events without a usable transaction id: a new start may change whose they are."""
@@ -69,25 +73,35 @@ class Lookup:
         for owner, tagged in found.items():
             self._groups.merge_floating(known[owner], tagged)
 
-    def _remember_open(self, station: Station, row: StoredSession) -> None:
-        """An open stored session that a later start, known or to come, must close."""
-        if row.number < 0 or row.started_ms is None:
-            return
-        connector = station.connector(row.number)
-        if row.protocol == PROTOCOL:
-            self._groups.of(station).want(*(row.transaction_ids or ("",)))
-            return
-        key = key_of(*station.key, row.transaction_ids[0] if row.transaction_ids else "")
-        session = self._book.find(key)
-        if session is None:
-            session = Session(station, row.session_id, row.protocol)
-            session.answers_to(*row.transaction_ids)
-            session.start_ts, session.connector = row.started_ms, connector
-            self._book.direct[key] = session
-            self._book.keep(connector, session)
-        _adopt(session, row)
-        if connector.last_start > row.started_ms and session.end_ts is None:
-            self._book.touch(session)
+    def _remember_open(self, stored: Iterable[tuple[Station, StoredSession]]) -> None:
+        """Open stored sessions that a later start, known or to come, must close."""
+        direct: list[tuple[Station, StoredSession, int]] = []
+        for station, row in stored:
+            if row.number < 0 or row.started_ms is None:
+                continue
+            if row.protocol == PROTOCOL:
+                station.connector(row.number)
+                self._groups.of(station).want(*(row.transaction_ids or ("",)))
+            else:
+                direct.append((station, row, row.started_ms))
+        keys = [key_of(*at.key, (row.transaction_ids or ("",))[0]) for at, row, _ in direct]
+        for key, known, (station, row, start) in zip(
+            keys, self._book.find(keys), direct, strict=True
+        ):
+            connector = station.connector(row.number)
+            session = known or self._follow(key, station, row)
+            _adopt(session, row)
+            if connector.last_start > start and session.end_ts is None:
+                self._book.touch(session)
+
+    def _follow(self, key: str, station: Station, row: StoredSession) -> Session:
+        """An open stored session that the book does not know yet."""
+        session = Session(station, row.session_id, row.protocol)
+        session.answers_to(*row.transaction_ids)
+        session.start_ts, session.connector = row.started_ms, station.connector(row.number)
+        self._book.direct[key] = session
+        self._book.keep(session.connector, session)
+        return session
 
     def _resolve16(self) -> None:
         wanting = list(self._groups.wanting)
@@ -167,7 +181,7 @@ class Lookup:
             return None
         if row.protocol == PROTOCOL:
             return station.groups.sessions.get(row.session_id) if station.groups else None
-        found = (self._book.find(key_of(*row.owner, t)) for t in row.transaction_ids)
+        found = self._book.find([key_of(*row.owner, t) for t in row.transaction_ids])
         return next((session for session in found if session is not None), None)
 
     def touch(self, row: StoredSession) -> bool:

@@ -12,6 +12,7 @@ from streams.core.columns import Ints
 from streams.core.keys import SEPARATOR, names_of
 from streams.core.packed import Packed
 from streams.many_arrow import strings, texts
+from streams.spans import Texts
 
 
 class Names(NamedTuple):
@@ -54,9 +55,9 @@ def _grid(packed: Packed) -> NDArray[np.uint8]:
 
 def _between(grid: NDArray[np.uint8], begins: Ints, ends: Ints) -> pa.Array:
     """The bytes of each row from here to there, as text."""
-    a, b = int(begins[0]), int(ends[0])
-    if (begins == a).all() and (ends == b).all():
-        return strings(np.ascontiguousarray(grid[:, a:b]).reshape(-1), np.full(len(grid), b - a))
+    begin = int(begins[0])
+    if (begins == begin).all():
+        return Texts(grid[:, begin:], ends - begin).arrow()
     place = np.arange(grid.shape[1])
     inside = (place >= begins[:, None]) & (place < ends[:, None])
     return strings(grid[inside], ends - begins)

@@ -8,7 +8,7 @@ makes it load its events again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from streams.core.events import ENDED, EXPIRED, STARTED, CoreEvent
 from streams.core.identity import transaction_session_bytes
@@ -75,12 +75,10 @@ class Book:
             self.dirty[session] = None
         return session
 
-    def find(self, key: str) -> Session | None:
-        """The session of that key, awake; None: it is not known."""
-        found = self.direct.get(key)
-        if found is None and (slot := int(self.resting.slots.find(Packed.of([key]))[0])) >= 0:
-            found = self.wake(slot)
-        return found
+    def find(self, keys: Sequence[str]) -> Iterator[Session | None]:
+        """The sessions of these keys, awake when they are told; None: it is not known."""
+        slots: list[int] = self.resting.slots.find(Packed.of(keys)).tolist()
+        return map(self._known, keys, slots)
 
     def holds(self, keys: Sequence[str]) -> bool:
         """Whether a session of one of these keys is known."""
@@ -91,10 +89,11 @@ class Book:
         """The session of that key, awake, made on first sight. `slot`: what `resting.slots` found
         for it lately; sessions that got theirs since are awake.
         """
+        return self._known(key, slot) or self._new_direct(key, protocol, partition)
+
+    def _known(self, key: str, slot: int) -> Session | None:
         found = self.direct.get(key)
-        if found is None:
-            found = self.wake(slot) if slot >= 0 else self._new_direct(key, protocol, partition)
-        return found
+        return self.wake(slot) if found is None and slot >= 0 else found
 
     def _new_direct(self, key: str, protocol: str, partition: int) -> Session:
         tenant, station_id, transaction_id = names_of(key)

@@ -5,9 +5,9 @@
                    rows      slot 0  default␟ST-1␟7e57…       the key itself, compared at the end:
                              slot 1  default␟ST-2␟0c1a…       a hash alone proves nothing
 
-A dict of texts costs 250 bytes a session and, where there are many, four visits of memory that is
-not in the cache, one after the other. Here they are two, and those of all keys overlap. What was
-put lately is added to the table when something is next asked.
+In a dict of texts every look-up waits for entry, text and number in turn, where they are not in the
+cache. Here the entry and the key are visited, for all keys at once. What was put lately is added to
+the table when something is next asked.
 """
 
 from __future__ import annotations

@@ -231,7 +231,7 @@ def test_a_session_that_wakes_is_what_it_was_when_it_fell_asleep(
     drive.flush()
     assert rests(drive)
 
-    woken = book.find(KEY)
+    woken = next(book.find([KEY]))
 
     assert woken is not None
     assert woken is not session

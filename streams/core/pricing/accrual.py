@@ -60,13 +60,7 @@ def accrue(priced: Priced, usage: Usage, slices: Sequence[Slice]) -> list[Money]
     walked = {one.reservation for one in (*priced.segments[:1], *priced.segments[-1:])}
     for line in priced.lines:
         if line.component is None or line.dimension == FLAT or line.reservation in walked:
-            part = _leftover(line, slice_of, last)
-            if (
-                line.component is not None
-                and line.billed != line.quantity
-                and line.dimension != FLAT
-            ):
-                part = part._replace(slice=_last_used(line, priced, flows, slice_of, part.slice))
+            part = _leftover(line, priced, flows, slice_of, last)
             excl[part.slice] += part.excl
             incl[part.slice] += part.incl
         else:
@@ -81,7 +75,7 @@ def _rate(line: Line) -> tuple[int, int]:
     return (line.excl // line.billed, line.incl // line.billed) if line.billed else (0, 0)
 
 
-def _leftover(line: Line, slice_of: SliceOf, last: int) -> _Part:
+def _leftover(line: Line, priced: Priced, flows: _Flows, slice_of: SliceOf, last: int) -> _Part:
     """What of a line no stretch of time accounts for: fees, top-ups of step_size, limits."""
     if line.component is None:
         reduced = line.dimension in (DISCOUNT, FREE)
@@ -89,7 +83,8 @@ def _leftover(line: Line, slice_of: SliceOf, last: int) -> _Part:
     if line.dimension == FLAT:
         return _Part(slice_of(line.start_ms), line.excl, line.incl)
     extra, (excl, incl) = line.billed - line.quantity, _rate(line)
-    return _Part(slice_of(max(line.start_ms, line.end_ms - 1)), extra * excl, extra * incl)
+    at = _last_used(line, priced, flows, slice_of) if extra else 0
+    return _Part(at, extra * excl, extra * incl)
 
 
 def _spread_evenly(line: Line, slices: Sequence[Slice], excl: list[int], incl: list[int]) -> None:
@@ -137,7 +132,7 @@ def _spread_segments(
         done += energy
 
 
-def _last_used(line: Line, priced: Priced, flows: _Flows, slice_of: SliceOf, otherwise: int) -> int:
+def _last_used(line: Line, priced: Priced, flows: _Flows, slice_of: SliceOf) -> int:
     """The slice in which what a line bills was last used: of a segment's last slice so little may
     be that it is less than a unit.
     """
@@ -149,7 +144,7 @@ def _last_used(line: Line, priced: Priced, flows: _Flows, slice_of: SliceOf, oth
         if reservation is line.reservation and components[column] == component and volumes[column]:
             break
     else:
-        return otherwise
+        return slice_of(max(line.start_ms, line.end_ms - 1))
     k, until = slice_of(start), max(slice_of(start), slice_of(end - 1))
     if k == until:
         return k
